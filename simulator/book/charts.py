@@ -1,0 +1,73 @@
+"""Charts: cost and parameters against the epoch, beside the per-epoch table they are drawn from."""
+
+from __future__ import annotations
+
+from simulator.book.heading import put_headings
+from simulator.book.trajectory import Trajectory
+from simulator.lessons.run import Run
+from simulator.sheet.chart import Area, Chart, Series
+from simulator.sheet.sheet import Sheet
+from simulator.sheet.style import SUBTITLE, TITLE
+from simulator.sheet.table import Quantity, Table
+from simulator.tape.expression import Expression, indices, literal, squeezed
+from simulator.tape.namespace import element, where
+
+SHEET = "Charts"
+FIRST_ROW = 7
+
+
+def curves_table(run: Run) -> Table:
+    """One row per epoch: its number, cost, whether the cost is below the threshold, and the parameters."""
+    epoch = run.number.named("epoch", "epoch")
+    cost = run.epoch.cost.named("cost", run.epoch.cost.meaning)
+    below = where(cost, "<", run.settings.leaves["threshold"], literal(1), literal(0))
+    columns = [
+        Quantity(epoch, "given", "0"),
+        Quantity(cost, "cost", "0.00000"),
+        Quantity(below.named("below", "1 where cost < threshold"), "cost", "0"),
+    ]
+    for name, w in run.epoch.parameters.items():
+        for index in indices(w.shape):
+            symbol = "".join([name, *(f"_{i + 1}" for i in squeezed(index, w.shape))])
+            columns.append(Quantity(element(w, index).named(symbol, run.lesson.meanings[name]), "parameter"))
+    return Table(
+        SHEET, FIRST_ROW, 0, columns, run.count, run.settings.places, run.settings.numbers, follows=run.table
+    )
+
+
+def column_area(table: Table, node: Expression) -> Area:
+    col = table.column(node)
+    return Area(table.sheet, table.first_row, col, table.last_row, col)
+
+
+def charts_sheet(run: Run, table: Table, path: Trajectory, cost_slot: int) -> Sheet:
+    sheet = Sheet(SHEET, "#7C3AED", tables=[table])
+    sheet.put(0, 0, f"{run.lesson.title}: cost and parameters", TITLE)
+    sheet.put(1, 0, "The curves follow every change on the sheet Parameters.", SUBTITLE)
+    put_headings(sheet, table)
+    epoch, cost, _, *parameters = table.quantities
+    x = column_area(table, epoch.node)
+    numbers = tuple(float(run.first_epoch + k) for k in range(run.count)) if path.curves else ()
+    left = table.last_col + 2
+    span = (float(run.first_epoch), float(run.first_epoch + max(run.count - 1, 1)))
+    costs = tuple(path.costs) if path.curves else ()
+    title = f"{run.lesson.title}: {run.epoch.cost.meaning}"
+    sheet.charts.append(
+        Chart(
+            title,
+            "epoch",
+            "cost",
+            (Series("cost", x, column_area(table, cost.node), numbers, costs),),
+            FIRST_ROW - 5,
+            left,
+            x_range=span,
+        )
+    )
+    slots = [slot for w in run.epoch.parameters.values() for slot in run.table.slots(w)]
+    curves = tuple(
+        Series(q.node.name, x, column_area(table, q.node), numbers, path.curves.get(slot, ()))
+        for q, slot in zip(parameters, slots, strict=True)
+    )
+    sheet.charts.append(Chart("Parameters", "epoch", "value", curves, FIRST_ROW + 16, left, x_range=span))
+    sheet.freeze = (FIRST_ROW, 1)
+    return sheet

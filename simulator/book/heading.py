@@ -1,0 +1,105 @@
+"""The headings above a table: stage, symbol, meaning and entry, with a note that holds the equation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from simulator.sheet.sheet import Sheet
+from simulator.sheet.style import ROLES, Style, header, restyled
+from simulator.sheet.table import Labels, PlannedCell, Quantity, Table
+from simulator.tape.equation import equation
+
+LEVELS = 4  # stage, symbol, meaning, entry
+STAGES = {
+    "given": "Given",
+    "parameter": "Parameters",
+    "forward": "Forward",
+    "cost": "Cost",
+    "backward": "Backward",
+    "update": "Update",
+}
+GUARDS = {
+    "complement": "Where Z > 32, 1-p is rounded away; EXP(-Z), which equals it to 14 digits, stands in.",
+    "log_softmax": "Where P < 1E-300, log P is taken as Z - log(sum), so that no cell shows an error.",
+}
+
+
+def put_headings(sheet: Sheet, table: Table, stage: Callable[[Quantity], tuple[str, str]] | None = None) -> None:
+    """Place the headings in the four rows above the table's body, and set column widths.
+
+    stage maps a quantity to the text and the formula of its top heading; the six stages of training by default.
+    """
+    stage = stage or (lambda q: (STAGES[q.role], ""))
+    top = table.first_row - LEVELS
+    firsts = {id(c.quantity): c for c in reversed(table.computed)}
+    col = table.first_col
+    band_start, band = col, ("", "")
+    for column in table.columns:
+        if isinstance(column, Labels):
+            for level in range(LEVELS):
+                sheet.put(top + level, col, "", Style())
+            sheet.widths[col] = 8.5
+            col += 1
+            continue
+        width = column.shape[1]
+        this = stage(column)
+        if this == band and band_start < col:
+            sheet.put(top, col, "", header(column.role, level=1))
+            for c in range(col, col + width):
+                sheet.put(top, c, "", header(column.role, level=1))
+        else:
+            sheet.put(top, col, this[0], restyled(header(column.role, level=1), align="left"), formula=this[1])
+            for c in range(col + 1, col + width):
+                sheet.put(top, c, "", header(column.role, level=1))
+            band, band_start = this, col
+        sheet.put(top + 1, col, column.symbol or column.node.name, header(column.role, level=2))
+        meaning = restyled(header(column.role, level=3), italic=True)
+        sheet.put(top + 2, col, column.node.meaning if width > 1 else _short(column.node.meaning), meaning)
+        for i in range(width):
+            entry = column.entries(i) if column.entries else ""
+            sheet.put(top + 3, col + i, entry, header(column.role, level=3))
+            sheet.widths[col + i] = _width(column)
+        for level in (1, 2):
+            sheet.merge(top + level, col, top + level, col + width - 1)
+        sheet.notes[top + 1, col] = note(column, firsts[id(column)], table)
+        col += width
+    sheet.heights[top + 2] = 40
+
+
+def _short(meaning: str) -> str:
+    """Gradients carry their meaning in the symbol; a narrow column has no room for the sentence."""
+    return "" if meaning.startswith(("gradient of", "slope of")) else meaning
+
+
+def _width(q: Quantity) -> float:
+    wide = len(q.number_format.replace("0.", "").replace("#,##", "")) + 6
+    return max(8.0, wide + (6 if q.number_format.startswith("#") else 0), len(q.node.name) if q.shape[1] == 1 else 0)
+
+
+def note(q: Quantity, first: PlannedCell, table: Table) -> str:
+    """What a quantity is: its meaning, equation and the formula of its first cell."""
+    lines = [f"{q.symbol or q.node.name}: {q.node.meaning}" if q.node.meaning else q.node.name]
+    if q.node.serial in table.carries:
+        lines.append(f"first from Parameters, then the updated value of the epoch before")
+    elif q.node.primitive:
+        lines.append(equation(q.node))
+    block = 1 if first.later != first.first and table.count > 1 else 0
+    text = table.formula_at(first, block)
+    lines.append(f"{'second' if block else 'first'} {'epoch' if block else 'cell'}: ={text}")
+    stack = [q.node]
+    while stack:
+        node = stack.pop()
+        if node.primitive and node.primitive.name in GUARDS:
+            lines.append(GUARDS[node.primitive.name])
+            break
+        stack.extend(a for a in node.args if not a.name)
+    return "\n".join(lines)
+
+
+def legend(sheet: Sheet, row: int, col: int) -> int:
+    """The colour legend, one role a row; returns the next free row."""
+    for strong, _, meaning in ROLES.values():
+        sheet.put(row, col, "", Style(fill=strong))
+        sheet.put(row, col + 1, meaning)
+        row += 1
+    return row

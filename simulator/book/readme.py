@@ -1,0 +1,76 @@
+"""Read me: what the workbook is, what is on each sheet, the equations, the colours, how to play."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from simulator.book.heading import legend
+from simulator.lessons.run import Run
+from simulator.sheet.sheet import Sheet
+from simulator.sheet.style import HEADING, HYPERLINK, INPUT, KEY, LABEL, SUBTITLE, TITLE, WRAPPED, Style
+from simulator.tape.equation import equation
+
+README = "Read me"
+WHAT_IS_ON: dict[str, str] = {
+    "Parameters": "every given number once; the yellow cells may be changed",
+    "Data": "the samples",
+    "Training": "the table: forward, cost, backward, update, epoch after epoch",
+    "Charts": "cost and parameters against the epoch",
+    "Boundary": "the answer over the whole input square, at an epoch that you pick",
+    "Fit": "the fitted line over the points, at an epoch that you pick",
+    "Gradient check": "central differences beside the gradients, green or red",
+    "Sweep": "the same network with six learning rates side by side",
+    "Contrast": "this cost curve beside the other one's",
+}
+HOW_TO_PLAY = (
+    "On Parameters, change learning_rate: the table and all charts follow.",
+    "Change a first weight, or a label, and see where training goes.",
+    "On Training, point at a heading to read its equation; press F2 on a cell to see what it refers to.",
+    "On Boundary or Fit, type another epoch and watch the answer move.",
+    "On Gradient check, type another epoch, or break a gradient formula on Training and watch it turn red.",
+)
+
+
+def readme_sheet(run: Run, others: Sequence[Sheet]) -> Sheet:
+    lesson = run.lesson
+    sheet = Sheet(README, "#374151")
+    sheet.put(0, 0, lesson.title, TITLE)
+    sheet.put(1, 0, lesson.story, WRAPPED)
+    sheet.merge(1, 0, 1, 3)
+    sheet.heights[1] = 48
+    last = run.first_epoch + run.count - 1
+    sheet.put(2, 0, f"Epochs {run.first_epoch} to {last}, every one a live formula.", SUBTITLE)
+    row = 4
+    if lesson.contrast:
+        sheet.put(3, 0, lesson.contrast.sentence, Style(wrap=True, valign="top", bold=True, color="#9C0006"))
+        sheet.merge(3, 0, 3, 3)
+        sheet.heights[3] = 48
+        row = 5
+
+    sheet.put(row, 0, "Sheets", HEADING)
+    for other in others:
+        row += 1
+        sheet.put(row, 0, other.name, HYPERLINK, link=f"internal:'{other.name}'!A1")
+        sheet.put(row, 1, WHAT_IS_ON[other.name])
+    row += 2
+    sheet.put(row, 0, "How to play", HEADING)
+    for k, step in enumerate(HOW_TO_PLAY, 1):
+        row += 1
+        sheet.put(row, 0, str(k), LABEL)
+        sheet.put(row, 1, step)
+    row += 2
+    sheet.put(row, 0, "Equations", HEADING)
+    sheet.put(row, 1, "@ is the matrix product, * entry by entry, .T transposed, ' the next epoch; m is the number of samples.", LABEL)
+    for q in run.table.quantities:
+        if q.node.primitive and q.role not in ("given", "parameter"):
+            row += 1
+            sheet.put(row, 0, q.node.name, KEY)
+            sheet.put(row, 1, equation(q.node))
+            sheet.put(row, 3, q.node.meaning, LABEL)
+    row += 2
+    sheet.put(row, 0, "Colours", HEADING)
+    sheet.put(row + 1, 0, 1, INPUT)
+    sheet.put(row + 1, 1, "a yellow cell with blue figures is yours to change")
+    legend(sheet, row + 2, 0)
+    sheet.widths = {0: 18, 1: 40, 2: 22, 3: 46}
+    return sheet

@@ -1,0 +1,29 @@
+"""Errors: the rule, what was received, what to do.
+
+Each one also inherits the built-in that it refines, so `except ValueError` keeps working.
+A student's mistake is a returned value, never an exception.
+"""
+
+
+class SimulatorError(Exception):
+    """Wrong use or a broken file; the command line prints it as one sentence and exits with status 2."""
+
+
+class ShapeError(SimulatorError, ValueError):
+    """Two arrays do not fit together."""
+
+
+class SettingError(SimulatorError, ValueError):
+    """An unknown or unusable name, value or number of epochs."""
+
+
+class LayoutError(SimulatorError, ValueError):
+    """Tables that overlap, or a sheet that is too small."""
+
+
+class WorkbookError(SimulatorError, OSError):
+    """A workbook that cannot be read or written."""
+
+
+class EngineError(SimulatorError, RuntimeError):
+    """A spreadsheet engine that is missing or has crashed."""

@@ -1,0 +1,176 @@
+"""The given numbers of a lesson: each once, with its name, its limits and its cell.
+
+A name is what `--set` takes and what the workbook defines: learning_rate, W_0, X_2_1. A scalar array whose
+name would read as a cell (b2) keeps its index: b2_0.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from simulator.errors import SettingError
+from simulator.lessons.lesson import Lesson
+from simulator.tape.expression import Expression, Index, given, indices, squeezed
+from simulator.tape.scalar import Position
+
+PARAMETERS, DATA, BOUNDARY, CHECK, FIT = "Parameters", "Data", "Boundary", "Gradient check", "Fit"
+SWEEP_RATES = (0.1, 0.2, 0.5, 0.8, 1.0, 2.0)
+FIRST_SCALAR_ROW = 4  # on the sheet Parameters
+VALUE_COL = 1
+LIMIT = 1e6
+
+
+class Setting(NamedTuple):
+    """One given number: value within low and high, kind "decimal" or "integer", and its cell."""
+
+    name: str
+    value: float
+    meaning: str
+    kind: str
+    low: float
+    high: float
+    sheet: str
+    row: int
+    col: int
+    leaf: Expression
+    index: Index
+
+
+class ArrayPlace(NamedTuple):
+    """Where an array of given numbers stands: its title row, and the cell of its first entry."""
+
+    leaf: Expression
+    meaning: str
+    sheet: str
+    title_row: int
+    row: int
+    col: int
+    across: bool
+
+
+@dataclass
+class Settings:
+    items: dict[str, Setting] = field(default_factory=dict)
+    leaves: dict[str, Expression] = field(default_factory=dict)
+    arrays: list[ArrayPlace] = field(default_factory=list)
+
+    def __getitem__(self, name: str) -> float:
+        return self.items[name].value
+
+    @property
+    def places(self) -> dict[int, Callable[[Index], Position]]:
+        """Where the leaves of the equations are, for `Table.outside`."""
+        cells = {(s.leaf.serial, s.index): Position(s.sheet, s.row, s.col, False) for s in self.items.values()}
+        return {leaf.serial: _finder(cells, leaf.serial) for leaf in self.leaves.values()}
+
+    @property
+    def numbers(self) -> dict[tuple[int, Index], float]:
+        return {(s.leaf.serial, s.index): s.value for s in self.items.values()}
+
+
+def _finder(cells: Mapping[tuple[int, Index], Position], serial: int) -> Callable[[Index], Position]:
+    return lambda index: cells[serial, index]
+
+
+def setting_name(array: str, index: Index) -> str:
+    """
+    >>> setting_name("W", (1,)), setting_name("b", ()), setting_name("b2", ())
+    ('W_1', 'b', 'b2_0')
+    """
+    if not index and re.fullmatch(r"[A-Za-z]{1,3}\d+|[RrCc]", array):
+        index = (0,)
+    return "_".join([array, *map(str, index)])
+
+
+def settings_of(lesson: Lesson, epochs: int, changed: Mapping[str, float]) -> Settings:
+    """All given numbers of a lesson, some of them changed.
+
+    Raises SettingError for a name the lesson doesn't have and for a value outside its limits.
+    """
+    s = Settings()
+    last = lesson.first_epoch + block_count(lesson, epochs) - 1
+    rows = iter(range(FIRST_SCALAR_ROW, FIRST_SCALAR_ROW + 100))
+
+    def scalar(
+        name: str, value: float, meaning: str, low: float, high: float, kind: str = "decimal", at: tuple[str, int, int] = ("", 0, 0)
+    ) -> None:
+        leaf = given(name, ())
+        sheet, row, col = at if at[0] else (PARAMETERS, next(rows), VALUE_COL)
+        s.leaves[name] = leaf
+        s.items[name] = Setting(name, float(value), meaning, kind, low, high, sheet, row, col, leaf, ())
+
+    scalar("learning_rate", lesson.learning_rate, "learning rate of the sheet Training", 0, 1000)
+    scalar("first_epoch", lesson.first_epoch, "number of the first epoch", 0, LIMIT, "integer")
+    scalar("threshold", lesson.threshold, "cost to get below: see the answers on Training", 0, LIMIT)
+    for i, rate in enumerate(SWEEP_RATES, 1):
+        scalar(f"sweep_rate_{i}", rate, f"learning rate {i} of the sheet Sweep", 0, 1000)
+    if lesson.data_sheet:
+        scalar("fit_epoch", last, "epoch of the line drawn over the points", lesson.first_epoch, last, "integer", (FIT, 2, 1))
+    else:
+        scalar("boundary_epoch", last, "epoch to look at", lesson.first_epoch, last, "integer", (BOUNDARY, 2, 1))
+        scalar("boundary_low", -0.5, "inputs from", -1000, 1000, "decimal", (BOUNDARY, 3, 1))
+        scalar("boundary_high", 1.5, "inputs to", -1000, 1000, "decimal", (BOUNDARY, 4, 1))
+    first_check = min(lesson.first_epoch + 1, last)
+    scalar("check_epoch", first_check, "epoch to check", lesson.first_epoch, last, "integer", (CHECK, 2, 1))
+    scalar("check_step", 1e-4, "step h of the central difference", 1e-9, 1, "decimal", (CHECK, 3, 1))
+    scalar("check_tolerance", 1e-6, "largest difference that is green", 1e-15, 1, "decimal", (CHECK, 4, 1))
+
+    arrays = {**lesson.parameters, **lesson.given}
+    row = next(rows) + 1
+    data_col = 1
+    for name, matrix in arrays.items():
+        shape = (len(matrix), len(matrix[0]))
+        leaf = s.leaves[name] = given(name, shape, lesson.meanings[name])
+        across = name in lesson.across
+        if lesson.data_sheet and name in lesson.given:
+            place = ArrayPlace(leaf, leaf.meaning, DATA, 2, 4, data_col, False)
+            data_col += shape[1]
+        else:
+            place = ArrayPlace(leaf, leaf.meaning, PARAMETERS, row, row + 2, VALUE_COL, across)
+            row += (shape[1] if across else shape[0]) + 4
+        s.arrays.append(place)
+        for index in indices(shape):
+            r, c = index[::-1] if across else index
+            key = setting_name(name, squeezed(index, shape))
+            s.items[key] = Setting(
+                key,
+                float(matrix[index[0]][index[1]]),
+                f"{leaf.meaning} {name}",
+                "decimal",
+                -LIMIT,
+                LIMIT,
+                place.sheet,
+                place.row + r,
+                place.col + c,
+                leaf,
+                index,
+            )
+    for name, value in changed.items():
+        s.items[name] = _changed(s, lesson, name, value)
+    return s
+
+
+def _changed(settings: Settings, lesson: Lesson, name: str, value: float) -> Setting:
+    if name not in settings.items:
+        near = difflib.get_close_matches(name, settings.items, n=1, cutoff=0.5)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        shown = [n for n in settings.items if n.split("_")[0] not in lesson.given]
+        raise SettingError(
+            f"--set takes a given number of the lesson '{lesson.name}': {', '.join(shown)}, "
+            f"and entries of {' and '.join(lesson.given)} such as {setting_name('X', (0, 1))}. Received: '{name}'.{hint}"
+        )
+    old = settings.items[name]
+    if not math.isfinite(value) or not old.low <= value <= old.high or (old.kind == "integer" and value != int(value)):
+        kind = "a whole number" if old.kind == "integer" else "a number"
+        raise SettingError(f"{name} must be {kind} from {old.low:g} to {old.high:g}. Received: {value:g}.")
+    return old._replace(value=float(value))
+
+
+def block_count(lesson: Lesson, epochs: int) -> int:
+    """How many epochs the table shows: counted from 0, the last one is number `epochs`."""
+    return epochs + 1 - lesson.first_epoch

@@ -1,0 +1,153 @@
+"""One epoch traced: the equations, their gradients and updates, and the table that repeats them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from simulator.errors import SettingError
+from simulator.lessons.lesson import Lesson
+from simulator.lessons.setting import Settings, block_count
+from simulator.sheet.address import ROWS
+from simulator.sheet.table import Carry, Labels, Quantity, Table
+from simulator.tape.backward import backward
+from simulator.tape.expression import Expression, given, rewritten, upstream
+
+FIRST_ROW = 9  # of the body; answers and headers stand above
+SHEET = "Training"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The arrays of one epoch. forward ends with the cost; backward is in the lecture's order."""
+
+    inputs: dict[str, Expression]
+    parameters: dict[str, Expression]
+    rate: Expression
+    forward: list[Expression]
+    output: Expression
+    cost: Expression
+    gradients: dict[str, Expression]
+    backward: list[Expression]
+    updates: dict[str, Expression]
+
+
+def trace_epoch(
+    lesson: Lesson,
+    inputs: Mapping[str, Expression],
+    parameters: Mapping[str, Expression],
+    rate: Expression,
+    *,
+    chain: bool,
+) -> Epoch:
+    """The lesson's equations on these arrays, with gradients and updated parameters."""
+    cost = lesson.equations(**inputs, **parameters)
+    gradients, shown = backward(
+        cost, list(parameters.values()), name=lesson.gradient, chain=chain, rules=lesson.rules
+    )
+    updates = {
+        name: (w - rate * gradients[name]).named(f"{name}'", f"{name} of the next epoch")
+        for name, w in parameters.items()
+    }
+    known = {e.serial for e in (*inputs.values(), *parameters.values())}
+    forward = [e for e in upstream(cost) if e.name and e.serial not in known and not e.is_given]
+    forward = [e for e in forward if any(a.serial == p.serial for p in parameters.values() for a in upstream(e))]
+    output = next(e for e in forward if e.name == lesson.output)
+    return Epoch(dict(inputs), dict(parameters), rate, forward, output, cost, gradients, shown, updates)
+
+
+def training_table(lesson: Lesson, settings: Settings, epochs: int) -> tuple[Table, Epoch, Expression]:
+    """The sheet Training: the table, the epoch that it repeats, and its column of epoch numbers.
+
+    Raises SettingError when epochs is below 1 or more than the sheet holds.
+    """
+    leaves = settings.leaves
+    if lesson.data_sheet:
+        inputs = {name: leaves[name] for name in lesson.given}
+    else:
+        inputs = {name: leaves[name].named(name, lesson.meanings[name]) for name in lesson.given}
+    parameters = {name: given(name, leaves[name].shape, lesson.meanings[name]) for name in lesson.parameters}
+    rate = leaves["learning_rate"].named("rate", "learning rate")
+    epoch = trace_epoch(lesson, inputs, parameters, rate, chain=lesson.chain)
+    number = given("epoch", (), "epoch")
+
+    stages: list[tuple[str, Sequence[Expression]]] = [
+        ("given", [] if lesson.data_sheet else list(inputs.values())),
+        ("parameter", list(parameters.values())),
+        ("given", [rate]),
+        ("forward", [e for e in epoch.forward if e.serial <= epoch.output.serial and not lesson.data_sheet]),
+        ("cost", [e for e in epoch.forward if e.serial > epoch.output.serial]),
+        ("backward", epoch.backward),
+        ("update", list(epoch.updates.values())),
+    ]
+    columns: list[Quantity | Labels] = [Quantity(number, "given", "0")]
+    labelled = ""
+    for role, nodes in stages:
+        for node in nodes:
+            q = _quantity(lesson, node, role)
+            axis = lesson.axes.get(node.name, ("sample" if q.shape[0] > 1 else "", ""))[0]
+            if axis and axis != labelled and q.shape[0] > 1:
+                columns.append(Labels(tuple(f"{axis} {i + 1}" for i in range(q.shape[0]))))
+                labelled = axis
+            columns.append(q)
+
+    carries = {number.serial: Carry(leaves["first_epoch"], number + 1)}
+    carries |= {w.serial: Carry(leaves[name], epoch.updates[name]) for name, w in parameters.items()}
+    count = block_count(lesson, epochs)
+    height = max(c.shape[0] for c in columns if isinstance(c, Quantity))
+    most = (ROWS - FIRST_ROW) // height + lesson.first_epoch - 1
+    if count < 1 or epochs < 1 or epochs > most:
+        raise SettingError(
+            f"'{lesson.name}' can show 1 to {most:,} epochs, {height} rows each on a sheet of {ROWS:,} rows. "
+            f"Received: {epochs:,}."
+        )
+    table = Table(SHEET, FIRST_ROW, 0, columns, count, settings.places, settings.numbers, carries)
+    return table, epoch, number
+
+
+def _quantity(lesson: Lesson, node: Expression, role: str) -> Quantity:
+    across = node.name in lesson.across
+    prefix = lesson.axes.get(node.name, ("", ""))[1]
+    columns = (node.shape[0] if across else node.shape[-1]) if node.shape else 1
+    entries: Callable[[int], str] | None = None
+    if columns > 1:
+        gap = " " if len(prefix) > 1 else ""
+
+        def entries(i: int) -> str:
+            return f"{prefix}{gap}{i + 1}"
+
+    return Quantity(node, role, lesson.formats.get(node.name, "0.000"), across, "", entries)
+
+
+def compact_columns(lesson: Lesson, epoch: Epoch) -> list[Quantity]:
+    """The columns of a table that only needs the cost: an array that one other array uses, entry by entry, has none."""
+    uses: dict[int, list[Expression]] = {}
+    for node in upstream(epoch.cost, *epoch.updates.values()):
+        for arg in node.args:
+            uses.setdefault(arg.serial, []).append(node)
+
+    def inlined(e: Expression) -> bool:
+        users = uses.get(e.serial, [])
+        many = len(list(e.shape)) == 2 and e.shape[0] * e.shape[1] > 4
+        return len(users) < 2 and all(
+            u.primitive is not None and u.primitive.name != "matmul" and (u.primitive.name != "sum" or not many)
+            for u in users
+        )
+
+    quantities = [Quantity(w, "parameter") for w in epoch.parameters.values()]
+    quantities += [Quantity(e, "forward") for e in epoch.forward if e is not epoch.cost and not inlined(e)]
+    shown = {id(g) for g in epoch.gradients.values()}
+    quantities += [Quantity(e, "backward") for e in epoch.backward if id(e) not in shown and not inlined(e)]
+    return [Quantity(epoch.cost, "cost", "0.00000"), *quantities]
+
+
+def stable(cost: Expression) -> Expression:
+    """The same cost with 1 - p taken from the logit, exact where 1 - p would be rounded; for difference quotients."""
+    from simulator.tape.namespace import sigmoid
+
+    def rule(node: Expression) -> Expression | None:
+        if node.primitive is not None and node.primitive.name == "complement":
+            return sigmoid(-node.args[1])
+        return None
+
+    return rewritten([cost], rule)[0]

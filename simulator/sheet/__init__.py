@@ -1,0 +1,1 @@
+"""Placed tables: which cell holds what, knowing nothing of files."""

@@ -1,0 +1,103 @@
+"""A sheet as data: cells, one table that repeats downward, charts, rules. Rows and columns count from 0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from simulator.errors import LayoutError
+from simulator.sheet.chart import Chart
+from simulator.sheet.style import TEXT, Style
+from simulator.sheet.table import Table
+
+Value = float | int | str
+
+
+class Cell(NamedTuple):
+    """A constant, or a formula (without its equals sign) with the value it has now."""
+
+    value: Value
+    formula: str = ""
+    style: Style = TEXT
+    link: str = ""
+
+
+class Validation(NamedTuple):
+    """What a reader may type into a cell."""
+
+    row: int
+    col: int
+    kind: str  # "decimal" or "integer"
+    low: float
+    high: float
+    rule: str
+
+
+class Highlight(NamedTuple):
+    """A conditional format: a colour scale, or a fill where a cell holds a text or a number."""
+
+    first: tuple[int, int]
+    last: tuple[int, int]
+    kind: str  # "scale" or "equal"
+    value: float | str = ""
+    fill: str = ""
+    color: str = ""
+    low: float = 0.0
+    high: float = 1.0
+
+
+@dataclass
+class Sheet:
+    name: str
+    color: str = ""
+    cells: dict[tuple[int, int], Cell] = field(default_factory=dict)
+    tables: list[Table] = field(default_factory=list)
+    merges: list[tuple[int, int, int, int]] = field(default_factory=list)
+    notes: dict[tuple[int, int], str] = field(default_factory=dict)
+    widths: dict[int, float] = field(default_factory=dict)
+    heights: dict[int, float] = field(default_factory=dict)
+    freeze: tuple[int, int] | None = None
+    charts: list[Chart] = field(default_factory=list)
+    validations: list[Validation] = field(default_factory=list)
+    highlights: list[Highlight] = field(default_factory=list)
+    names: dict[str, tuple[int, int]] = field(default_factory=dict)
+    repeat_rows: tuple[int, int] | None = None
+
+    def put(
+        self, row: int, col: int, value: Value, style: Style = TEXT, *, formula: str = "", link: str = ""
+    ) -> tuple[int, int]:
+        """Place one cell and return where it is."""
+        self.cells[row, col] = Cell(value, formula, style, link)
+        return row, col
+
+    def put_row(self, row: int, col: int, values: Iterable[Value], style: Style = TEXT) -> None:
+        for i, value in enumerate(values):
+            self.put(row, col + i, value, style)
+
+    def merge(self, row: int, col: int, last_row: int, last_col: int) -> None:
+        if (row, col) != (last_row, last_col):
+            self.merges.append((row, col, last_row, last_col))
+            style = self.cells[row, col].style
+            for r in range(row, last_row + 1):
+                for c in range(col, last_col + 1):
+                    if (r, c) != (row, col):
+                        self.cells[r, c] = Cell("", "", style)
+
+    def check(self) -> Sheet:
+        """This sheet, or a LayoutError when a table overlaps another one or a single cell."""
+        spans: Sequence[tuple[int, int]] = sorted((t.first_row, t.last_row) for t in self.tables)
+        for (a, a_last), (b, b_last) in zip(spans, spans[1:], strict=False):
+            if b <= a_last:
+                raise LayoutError(
+                    f"Tables on one sheet must not overlap. Received: rows {a + 1}-{a_last + 1} and "
+                    f"{b + 1}-{b_last + 1} on sheet '{self.name}'. Move one of them down."
+                )
+        for a, a_last in spans:
+            inside = [row for row, _ in self.cells if a <= row <= a_last]
+            if inside:
+                raise LayoutError(
+                    f"Single cells must stand outside the rows of a table. Received: row {inside[0] + 1} within "
+                    f"rows {a + 1}-{a_last + 1} on sheet '{self.name}'."
+                )
+        return self

@@ -1,0 +1,70 @@
+"""Colour roles and number formats: the same meaning has the same colour on every sheet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from dataclasses import replace as restyled
+
+INK, MUTED, LINK = "#1F2933", "#6B7280", "#1D4ED8"
+LINE = "#D5DAE1"
+BAND = "#F4F6F9"
+GOOD, BAD = "#C6EFCE", "#FFC7CE"
+GOOD_INK, BAD_INK = "#006100", "#9C0006"
+
+# role        (header, light)        what it means
+ROLES: dict[str, tuple[str, str, str]] = {
+    "given": ("#FFE08A", "#FFF6D6", "given: inputs, labels, learning rate"),
+    "parameter": ("#F7C59F", "#FDEBDD", "parameters at the start of the epoch"),
+    "forward": ("#A9CDEE", "#E4F0FA", "forward pass"),
+    "cost": ("#CDB9E8", "#F0E9F9", "loss and cost"),
+    "backward": ("#B5DDB0", "#E7F5E5", "backward pass: gradients"),
+    "update": ("#F2B5B5", "#FCE8E8", "updated parameters"),
+}
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one cell looks. Empty strings and None mean the spreadsheet's default."""
+
+    fill: str = ""
+    color: str = INK
+    bold: bool = False
+    italic: bool = False
+    size: int = 10
+    number_format: str = ""
+    align: str = ""
+    valign: str = "vcenter"
+    wrap: bool = False
+    border: str = ""
+    top: str = ""
+    rotation: int = 0
+    underline: bool = False
+
+
+TEXT = Style()
+WRAPPED = Style(wrap=True, valign="top")
+TITLE = Style(bold=True, size=16)
+SUBTITLE = Style(color=MUTED, italic=True)
+HEADING = Style(bold=True, size=12)
+LABEL = Style(color=MUTED)
+KEY = Style(bold=True)
+HYPERLINK = Style(color=LINK, underline=True)
+INPUT = Style(fill="#FFF6D6", color=LINK, border="#E0B93B", align="right")
+ANSWER = Style(bold=True, border=LINE, align="right")
+BODY = Style(align="right")
+
+
+def header(role: str, *, level: int) -> Style:
+    """A table header: level 1 names the stage, 2 the quantity, 3 the entry."""
+    strong, light, _ = ROLES[role]
+    return Style(
+        fill=light if level == 3 else strong,
+        bold=level < 3,
+        align="center",
+        wrap=True,
+        border="#FFFFFF" if level < 3 else LINE,
+        size=11 if level == 2 else 9 if level == 3 else 10,
+    )
+
+
+__all__ = [name for name in dir() if name.isupper()] + ["Style", "header", "restyled"]

@@ -1,0 +1,1 @@
+"""Equations on arrays, written once and read as values, formulas, gradients and text."""

@@ -1,0 +1,107 @@
+"""The words that an equation may use, beside the operators of `Expression`.
+
+>>> from simulator.tape.expression import given
+>>> X, W, b = given("X", (4, 2)), given("W", (2, 1)), given("b", (1, 1))
+>>> p = sigmoid((X @ W + b).named("Z")).named("p")
+>>> p
+<p (4, 1)>
+"""
+
+from __future__ import annotations
+
+from simulator.errors import ShapeError
+from simulator.tape.expression import Contribution, Expression, literal
+from simulator.tape.primitive import apply
+
+E = Expression
+
+
+def exp(x: E) -> E:
+    return apply("exp", x)
+
+
+def log(x: E) -> E:
+    """The natural logarithm."""
+    return apply("log", x)
+
+
+def tanh(x: E) -> E:
+    return apply("tanh", x)
+
+
+def sigmoid(x: E) -> E:
+    """1/(1 + exp(-x)), in (0, 1); finite for |x| up to 700."""
+    return apply("sigmoid", x)
+
+
+def complement(p: E) -> E:
+    """1 - p of a sigmoid p, kept above zero where p has been rounded to 1.
+
+    Raises ShapeError when p is not the result of `sigmoid`.
+    """
+    if p.primitive is None or p.primitive.name != "sigmoid":
+        raise ShapeError(f"complement needs the result of sigmoid. Received: {p!r}. Write 1 - p instead.")
+    return apply("complement", p, p.args[0])
+
+
+def where(a: E, relation: str, b: E, x: E, y: E) -> E:
+    """x where a relation b holds, otherwise y; the relation is "=", "<" or ">"."""
+    return apply("where", a, b, x, y, relation=relation)
+
+
+def element(x: E, index: tuple[int, ...]) -> E:
+    """One entry of an array."""
+    return apply("element", x, index=index)
+
+
+def argmax(x: E) -> E:
+    """The row of the largest entry of every column, counted from 0; the first one when two tie within 1e-9."""
+    return apply("argmax", x)
+
+
+def mean(x: E, over: int, symbol: str = "m") -> E:
+    """The sum of all entries divided by the number of samples."""
+    return x.sum() / literal(over, symbol)
+
+
+def softmax(z: E, axis: int, names: tuple[str, str] = ("", "")) -> E:
+    """exp(z)/sum(exp(z)) along an axis; the two names give the exponentials and their sums cells."""
+    e = exp(z)
+    if names[0]:
+        e = e.named(names[0], "exponential", gradient=False)
+    s = e.sum(axis)
+    if names[1]:
+        s = s.named(names[1], "sum over the classes", gradient=False)
+    p = e / s
+    p.softmax_of = (z, s)
+    return p
+
+
+def categorical_crossentropy(y: E, p: E) -> E:
+    """-y log p, entry by entry. y is one-hot; p comes from `softmax`.
+
+    With a constant gradient g its derivative goes straight to the logits: g*(p - y), which holds because
+    every column of y sums to 1.
+    """
+    if p.softmax_of is None:
+        raise ShapeError(f"categorical_crossentropy needs the result of softmax. Received: {p!r}.")
+    z, s = p.softmax_of
+    loss = -y * apply("log_softmax", p, z, s)
+
+    def straight_to_logits(g: E) -> list[Contribution]:
+        return [(z, g * (p - y))]
+
+    loss.shortcut = straight_to_logits
+    return loss
+
+
+def binary_crossentropy(y: E, p: E) -> E:
+    """-(y log p + (1-y) log(1-p)), entry by entry. y is 0 or 1; p comes from `sigmoid`, and g*(p - y) is dC/dz."""
+    z = p.args[0]
+    loss = -(y * log(p) + (1 - y) * log(complement(p)))
+
+    def straight_to_logits(g: E) -> list[Contribution]:
+        return [(z, g * (p - y))]
+
+    loss.shortcut = straight_to_logits
+    return loss

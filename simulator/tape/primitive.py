@@ -1,0 +1,374 @@
+"""The closed table of primitives: value, one element as a scalar term, equation text, derivative rules.
+
+A derivative rule has two halves, as in the lecture's chain rule: the local derivative (dp/dZ) and how the
+gradient that arrives (dC/dp) is combined with it. Showing the chain in full means giving the local
+derivative cells of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.errors import ShapeError
+from simulator.tape import scalar
+from simulator.tape.expression import Expression, Index, Shape, broadcast_shapes, indices, literal
+from simulator.tape.scalar import Call, Choice, Number, Power, Scalar, Total
+
+Array = NDArray[np.float64]
+Element = Callable[[Expression, Index], Scalar]
+E = Expression
+
+
+class Rule(NamedTuple):
+    """d out / d arg: local(out) is the derivative itself, pull(g, local, arg) is dC/d arg from dC/d out."""
+
+    local: Callable[[E], E]
+    pull: Callable[[E, E, E], E]
+
+
+@dataclass(frozen=True)
+class Primitive:
+    name: str
+    value: Callable[..., Array]  # NumPy arrays in, NumPy array out
+    element: Callable[[Element, E, Index], Scalar]  # (element of an argument, this node, index) -> term
+    shape: Callable[..., Shape]  # shapes of the arguments -> shape of the result
+    rules: tuple[Rule | None, ...]  # None: the argument only guards, no gradient flows to it
+    text: str  # the equation, {0} and {1} standing for the arguments
+    level: int  # binding strength of that text: 1 sum, 2 product, 3 minus, 4 power, 5 atom
+
+
+PRIMITIVES: dict[str, Primitive] = {}
+
+
+def apply(name: str, *args: Expression, **params: Any) -> Expression:
+    """The node that applies a primitive, after the few simplifications that a lecturer makes too."""
+    node = _simplified(name, args, params)
+    if node is not None:
+        return node
+    p = PRIMITIVES[name]
+    return Expression(p, args, p.shape(*(a.shape for a in args), **params), params)
+
+
+def _is_literal(e: E, value: float) -> bool:
+    return e.value == value
+
+
+def _is(e: E, name: str) -> bool:
+    return not e.name and e.primitive is not None and e.primitive.name == name
+
+
+def _constant_divisor(e: E) -> tuple[E, E] | None:
+    """x and m when e is x/m without a name and m is a literal."""
+    return (e.args[0], e.args[1]) if _is(e, "divide") and e.args[1].value is not None else None
+
+
+def _simplified(name: str, args: tuple[E, ...], params: dict[str, Any]) -> E | None:
+    a, b = args[0], args[-1]
+    over_a, over_b = _constant_divisor(a), _constant_divisor(b)
+    match name:
+        case "negative" if _is(a, "negative"):
+            return a.args[0]
+        case "negative" if over_a:
+            return -over_a[0] / over_a[1]
+        case "negative" if _is(a, "divide") and _is(a.args[0], "negative"):
+            return a.args[0].args[0] / a.args[1]
+        case "add" if over_a and over_b and over_a[1].value == over_b[1].value:
+            return (over_a[0] + over_b[0]) / over_a[1]
+        case "add" if _is(b, "negative"):
+            return a - b.args[0]
+        case "multiply" if _is_literal(a, 1) and b.value is None:
+            return b
+        case "multiply" if _is_literal(b, 1) and a.value is None:
+            return a
+        case "multiply" if _is_literal(a, -1):
+            return -b
+        case "multiply" if _is_literal(b, -1):
+            return -a
+        case "multiply" if over_a:  # (x/m)*y = x*y/m, so that the 1/m of a mean stays at the end
+            return over_a[0] * b / over_a[1]
+        case "multiply" if over_b:
+            return a * over_b[0] / over_b[1]
+        case "multiply" if _is(b, "negative"):
+            return -(a * b.args[0])
+        case "multiply" if _is(a, "divide") and _is_literal(a.args[0], 1):  # (1/p)*y = y/p
+            return b / a.args[1]
+        case "multiply" if _is(b, "divide") and _is_literal(b.args[0], 1):
+            return a / b.args[1]
+        case "divide" if over_a and b.value is None:
+            return over_a[0] / b / over_a[1]
+        case "matmul" if over_b:
+            return (a @ over_b[0]) / over_b[1]
+        case "matmul" if over_a:
+            return (over_a[0] @ b) / over_a[1]
+        case "matmul" if _is(b, "multiply") and b.args[0].value is not None:
+            return b.args[0] * (a @ b.args[1])
+        case "sum" if over_a:
+            return a.args[0].sum(params["axis"]) / over_a[1]
+        case "sum" if _is(a, "multiply") and a.args[0].value is not None:
+            return a.args[0] * a.args[1].sum(params["axis"])
+        case "transpose" if _is(a, "transpose"):
+            return a.args[0]
+    return None
+
+
+def _elementwise(
+    name: str, value: Callable[..., Array], term: Callable[..., Scalar], text: str, level: int, *rules: Rule | None
+) -> None:
+    def shape(*shapes: Shape) -> Shape:
+        return shapes[0] if len(shapes) == 1 else broadcast_shapes(shapes[0], shapes[-1], f"'{name}'")
+
+    def element(at: Element, node: E, index: Index) -> Scalar:
+        return term(*(at(a, _broadcast_index(index, a.shape)) for a in node.args))
+
+    PRIMITIVES[name] = Primitive(name, value, element, shape, rules, text, level)
+
+
+def _broadcast_index(index: Index, shape: Shape) -> Index:
+    index = index[len(index) - len(shape) :]
+    return tuple(0 if n == 1 else i for i, n in zip(index, shape, strict=True))
+
+
+def _times(g: E, local: E, arg: E) -> E:
+    return reduced(g * local, arg.shape)
+
+
+def reduced(g: E, shape: Shape) -> E:
+    """The gradient summed over the axes along which an operand of this shape was broadcast."""
+    if g.is_constant and g.shape == ():
+        return g
+    for axis in range(len(g.shape)):
+        if len(shape) < len(g.shape) or (shape[axis] == 1 and g.shape[axis] > 1):
+            g = g.sum(axis)
+    return g
+
+
+def constant(value: float) -> Callable[[E], E]:
+    return lambda out: literal(value)
+
+
+def _power_slope(base: E, exponent: float) -> E:
+    return exponent * base if exponent == 2 else exponent * base ** (exponent - 1)
+
+
+def slope(local: Callable[[E], E]) -> Rule:
+    """The rule of an elementwise function whose derivative is local(out)."""
+    return Rule(local, _times)
+
+
+# name         value             one element                                             equation         level
+_elementwise("add", np.add, scalar.add, "{0} + {1}", 1, slope(constant(1)), slope(constant(1)))
+_elementwise("subtract", np.subtract, scalar.subtract, "{0} - {1}", 1, slope(constant(1)), slope(constant(-1)))
+_elementwise(
+    "multiply",
+    np.multiply,
+    scalar.multiply,
+    "{0} * {1}",
+    2,
+    slope(lambda out: out.args[1]),
+    slope(lambda out: out.args[0]),
+)
+_elementwise(
+    "divide",
+    np.divide,
+    scalar.divide,
+    "{0} / {1}",
+    2,
+    slope(lambda out: 1 / out.args[1]),
+    slope(lambda out: -out.args[0] / out.args[1] ** 2),
+)
+_elementwise("negative", np.negative, scalar.negate, "-{0}", 3, slope(constant(-1)))
+_elementwise("copy", np.positive, lambda x: x, "{0}", 5, slope(constant(1)))
+_elementwise(
+    "power",
+    np.power,
+    Power,
+    "{0}^{1}",
+    4,
+    slope(lambda out: _power_slope(out.args[0], out.args[1].value or 0.0)),
+    None,  # the exponent is a literal
+)
+_elementwise("exp", np.exp, lambda x: Call("exp", (x,)), "exp({0})", 5, slope(lambda out: out))
+_elementwise("log", np.log, lambda x: Call("log", (x,)), "log({0})", 5, slope(lambda out: 1 / out.args[0]))
+_elementwise("tanh", np.tanh, lambda x: Call("tanh", (x,)), "tanh({0})", 5, slope(lambda out: 1 - out**2))
+_elementwise(
+    "sigmoid",
+    lambda z: 1 / (1 + np.exp(-z)),
+    lambda z: scalar.divide(Number(1), scalar.add(Number(1), Call("exp", (scalar.negate(z),)))),
+    "sigmoid({0})",
+    5,
+    slope(lambda out: out * (1 - out)),
+)
+
+# From here on 1-p has lost half of its digits or more; exp(-z) equals it to 1.3e-14.
+# LibreOffice snaps a difference below 3.6e-15 to zero, which is reached at z = 33.3.
+SATURATED = 32.0
+
+
+def _complement(p: Scalar, z: Scalar) -> Scalar:
+    near_one = Call("exp", (scalar.negate(z),))
+    return Choice(z, ">", Number(SATURATED), near_one, scalar.subtract(Number(1), p))
+
+
+_elementwise(
+    "complement",  # of p = sigmoid(z): (p, z) -> 1 - p
+    lambda p, z: np.where(z > SATURATED, np.exp(-np.maximum(z, SATURATED)), 1 - p),
+    _complement,
+    "1 - {0}",
+    1,
+    slope(constant(-1)),
+    None,
+)
+
+# Below this probability the logarithm is taken from the logits, where exp(z) has not underflowed.
+VANISHED = 1e-300
+
+
+def _log_softmax(p: Scalar, z: Scalar, s: Scalar) -> Scalar:
+    return Choice(p, ">", Number(VANISHED), Call("log", (p,)), scalar.subtract(z, Call("log", (s,))))
+
+
+PRIMITIVES["log_softmax"] = Primitive(  # of p = exp(z)/s: (p, z, s) -> log p
+    "log_softmax",
+    lambda p, z, s: np.where(p > VANISHED, np.log(np.maximum(p, VANISHED)), z - np.log(s)),
+    lambda at, node, index: _log_softmax(*(at(a, _broadcast_index(index, a.shape)) for a in node.args)),
+    lambda p, z, s: p,
+    (slope(lambda out: 1 / out.args[0]), None, None),
+    "log({0})",
+    5,
+)
+
+
+RELATIONS: dict[str, Callable[[Array, Array], Any]] = {"=": np.equal, "<": np.less, ">": np.greater}
+PRIMITIVES["where"] = Primitive(  # (a, b, x, y) -> x where a relation b, else y
+    "where",
+    lambda a, b, x, y, relation: np.where(RELATIONS[relation](a, b), x, y),
+    lambda at, node, index: _choice(node, [at(a, _broadcast_index(index, a.shape)) for a in node.args]),
+    lambda a, b, x, y, relation: broadcast_shapes(broadcast_shapes(a, b, "'where'"), broadcast_shapes(x, y, "'where'"), "'where'"),
+    (None, None, None, None),
+    "where({0}, {1}, {2}, {3})",
+    5,
+)
+
+
+def _choice(node: E, terms: list[Scalar]) -> Scalar:
+    a, b, x, y = terms
+    return Choice(a, node.params["relation"], b, x, y)
+
+
+PRIMITIVES["stack"] = Primitive(  # scalars -> an array of them, row by row
+    "stack",
+    lambda *entries, shape: np.array(entries).reshape(shape),
+    lambda at, node, index: at(node.args[list(indices(node.shape)).index(index)], ()),
+    lambda *entries, shape: shape,
+    (),
+    "({0}, {1})",
+    5,
+)
+PRIMITIVES["element"] = Primitive(
+    "element",
+    lambda a, index: a[index],
+    lambda at, node, index: at(node.args[0], node.params["index"]),
+    lambda a, index: (),
+    (None,),
+    "{0}",
+    5,
+)
+
+
+def _matmul_shape(a: Shape, b: Shape) -> Shape:
+    if len(a) != 2 or len(b) != 2 or a[1] != b[0]:
+        raise ShapeError(
+            f"A @ B needs as many columns in A as rows in B. Received: A {a}, B {b}. Check whether one is transposed."
+        )
+    return (a[0], b[1])
+
+
+PRIMITIVES["matmul"] = Primitive(
+    "matmul",
+    np.matmul,
+    lambda at, node, index: Total(
+        tuple(
+            scalar.multiply(at(node.args[0], (index[0], k)), at(node.args[1], (k, index[1])))
+            for k in range(node.args[0].shape[1])
+        )
+    ),
+    _matmul_shape,
+    (
+        Rule(lambda out: out.args[1], lambda g, local, arg: g @ local.T),
+        Rule(lambda out: out.args[0], lambda g, local, arg: local.T @ g),
+    ),
+    "{0} @ {1}",
+    2,
+)
+PRIMITIVES["transpose"] = Primitive(
+    "transpose",
+    np.transpose,
+    lambda at, node, index: at(node.args[0], index[::-1]),
+    lambda a: a[::-1],
+    (Rule(constant(1), lambda g, local, arg: g.T),),
+    "{0}.T",
+    5,
+)
+
+
+def _sum_shape(a: Shape, axis: int | None) -> Shape:
+    return () if axis is None else tuple(1 if i == axis else n for i, n in enumerate(a))
+
+
+def _sum_element(at: Element, node: E, index: Index) -> Scalar:
+    (arg,), axis = node.args, node.params["axis"]
+    along = indices(arg.shape) if axis is None else ((*index[:axis], k, *index[axis + 1 :]) for k in range(arg.shape[axis]))
+    return Total(tuple(at(arg, i) for i in along))
+
+
+PRIMITIVES["sum"] = Primitive(
+    "sum",
+    lambda a, axis: np.sum(a, axis=axis, keepdims=axis is not None),
+    _sum_element,
+    _sum_shape,
+    (Rule(constant(1), lambda g, local, arg: g),),  # its consumers broadcast it
+    "sum({0})",
+    5,
+)
+
+
+def _argmax_element(at: Element, node: E, index: Index) -> Scalar:
+    # A margin stands in for equality: engines compare to 15 digits, and classes tie on lines of symmetry.
+    entries = [at(node.args[0], (k, *index[1:])) for k in range(node.args[0].shape[0])]
+    bar = scalar.subtract(Call("max", tuple(entries)), Number(TIE))
+    answer: Scalar = Number(float(len(entries) - 1))
+    for k in reversed(range(len(entries) - 1)):
+        answer = Choice(entries[k], ">", bar, Number(float(k)), answer)
+    return answer
+
+
+TIE = 1e-9
+PRIMITIVES["argmax"] = Primitive(  # along axis 0, the first of those that tie
+    "argmax",
+    lambda a: np.argmax(a > a.max(axis=0) - TIE, axis=0, keepdims=True).astype(np.float64),
+    _argmax_element,
+    lambda a: (1, *a[1:]),
+    (None,),
+    "argmax({0})",
+    5,
+)
+PRIMITIVES["broadcast"] = Primitive(
+    "broadcast",
+    lambda a, shape: np.broadcast_to(a, shape),
+    lambda at, node, index: at(node.args[0], _broadcast_index(index, node.args[0].shape)),
+    lambda a, shape: shape,
+    (Rule(constant(1), lambda g, local, arg: reduced(g, arg.shape)),),
+    "{0}",
+    5,
+)
+
+
+def with_local(rule: Rule, local: Callable[[E], E]) -> Rule:
+    """The same rule with another local derivative: a guarded form, or a student's mistake."""
+    return rule._replace(local=local)
+

@@ -1,0 +1,263 @@
+"""One cell's arithmetic: the scalar terms that array equations expand into.
+
+The same term is printed as a spreadsheet formula and as the Python statement that computes its value, so
+both do the same operations in the same order. Sums and products are flattened from the left, so that no
+formula needs a parenthesis to the right of a plus sign: one embedded engine drops those on import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from simulator.tape.expression import Expression, Index
+
+
+@dataclass(frozen=True)
+class Number:
+    value: float
+
+
+@dataclass(frozen=True)
+class Ref:
+    """An element of a named array. back=1 means the block before: the epoch that the weights come from."""
+
+    node: Expression
+    index: Index
+    back: int = 0
+
+
+@dataclass(frozen=True)
+class Span:
+    """The rectangle of cells from first to last."""
+
+    first: Ref
+    last: Ref
+
+
+@dataclass(frozen=True)
+class Sum:
+    """Terms from left to right, each with its sign, +1 or -1."""
+
+    terms: tuple[tuple[int, Scalar], ...]
+
+
+@dataclass(frozen=True)
+class Product:
+    """Factors from left to right; True marks a divisor."""
+
+    factors: tuple[tuple[bool, Scalar], ...]
+
+
+@dataclass(frozen=True)
+class Negative:
+    operand: Scalar
+
+
+@dataclass(frozen=True)
+class Power:
+    base: Scalar
+    exponent: Scalar
+
+
+@dataclass(frozen=True)
+class Call:
+    function: str
+    args: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """then where left > right or left = right holds, otherwise the other value; one branch is evaluated."""
+
+    left: Scalar
+    relation: str
+    right: Scalar
+    then: Scalar
+    otherwise: Scalar
+
+
+@dataclass(frozen=True)
+class Total:
+    """A sum over an axis; once the cells are placed it becomes SUM, SUMPRODUCT or a plain sum."""
+
+    terms: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """A total that spreadsheets write as one function over ranges, with the terms that it adds."""
+
+    call: Call
+    terms: tuple[Scalar, ...]
+
+
+Scalar = Number | Ref | Span | Sum | Product | Negative | Power | Call | Choice | Total | Lifted
+
+
+def add(a: Scalar, b: Scalar) -> Scalar:
+    tail: tuple[tuple[int, Scalar], ...]
+    if isinstance(b, Sum):
+        tail = b.terms
+    elif isinstance(b, Negative):
+        tail = ((-1, b.operand),)
+    else:
+        tail = ((+1, b),)
+    return Sum((*_terms(a), *tail))
+
+
+def subtract(a: Scalar, b: Scalar) -> Scalar:
+    return Sum((*_terms(a), (-1, b)))
+
+
+def multiply(a: Scalar, b: Scalar) -> Scalar:
+    return Product((*_factors(a), *_factors(b)))
+
+
+def divide(a: Scalar, b: Scalar) -> Scalar:
+    return Product((*_factors(a), (True, b)))
+
+
+def negate(a: Scalar) -> Scalar:
+    return a.operand if isinstance(a, Negative) else Negative(a)
+
+
+def _terms(a: Scalar) -> tuple[tuple[int, Scalar], ...]:
+    return a.terms if isinstance(a, Sum) else ((+1, a),)
+
+
+def _factors(a: Scalar) -> tuple[tuple[bool, Scalar], ...]:
+    return a.factors if isinstance(a, Product) else ((False, a),)
+
+
+class Position(NamedTuple):
+    """Where a cell lies. row counts from the block's first row when the cell moves with its block."""
+
+    sheet: str
+    row: int
+    col: int
+    moves: bool
+
+
+Locate = Callable[[Ref], Position]
+LONGEST_PLAIN_SUM = 2  # from three terms on, a function over a range reads better than a chain of plus signs
+
+
+def lowered(term: Scalar, locate: Locate) -> Scalar:
+    """The term with every total written as SUM, SUMPRODUCT or a plain sum, by where its cells lie."""
+
+    def walk(s: Scalar) -> Scalar:
+        match s:
+            case Sum(terms):
+                first, *rest = [(sign, walk(t)) for sign, t in terms]
+                out: Scalar = first[1] if first[0] > 0 else Negative(first[1])
+                for sign, t in rest:
+                    out = add(out, t) if sign > 0 else subtract(out, t)
+                return out
+            case Product(factors):
+                return Product(tuple((d, walk(f)) for d, f in factors))
+            case Negative(x):
+                return Negative(walk(x))
+            case Power(x, n):
+                return Power(walk(x), n)
+            case Call(f, args):
+                return Call(f, tuple(map(walk, args)))
+            case Choice(a, r, b, x, y):
+                return Choice(walk(a), r, walk(b), walk(x), walk(y))
+            case Total(terms):
+                inner = tuple(map(walk, terms))
+                if all(isinstance(t, Sum) and all(sign > 0 for sign, _ in t.terms) for t in inner):
+                    # the sum of sums over neighbouring columns is one rectangle, row by row
+                    flat = tuple(x for t in inner if isinstance(t, Sum) for _, x in t.terms)
+                    whole = _lifted_call(flat, locate)
+                    if whole and whole.function == "SUM":
+                        return Lifted(whole, flat)
+                call = _lifted_call(inner, locate) if len(inner) > LONGEST_PLAIN_SUM else None
+                if call:
+                    return Lifted(call, inner)
+                out = inner[0]
+                for t in inner[1:]:
+                    out = add(out, t)
+                return out
+        return s
+
+    return walk(term)
+
+
+def _lifted_call(terms: Sequence[Scalar], locate: Locate) -> Call | None:
+    """SUM or SUMPRODUCT over ranges, when the terms are alike and their cells are neighbours."""
+    shapes: set[tuple[int, int]] = set()
+    if all(isinstance(t, Product) and not any(d for d, _ in t.factors) for t in terms):
+        columns = list(zip(*(t.factors for t in terms if isinstance(t, Product)), strict=False))
+        if len({len(t.factors) for t in terms if isinstance(t, Product)}) != 1:
+            return None
+        parts = [_lift([f for _, f in column], locate, shapes) for column in columns]
+        if all(p and _has_span(p) for p in parts) and len(shapes) == 1:
+            return Call("SUMPRODUCT", tuple(p for p in parts if p))
+        shapes.clear()
+    whole = _lift(terms, locate, shapes)
+    if whole is None or len(shapes) != 1:
+        return None
+    return Call("SUM" if isinstance(whole, Span) else "SUMPRODUCT", (whole,))
+
+
+def _lift(terms: Sequence[Scalar], locate: Locate, shapes: set[tuple[int, int]]) -> Scalar | None:
+    """One term over ranges that stands for all of these, or None; notes the shape of every range."""
+    first = terms[0]
+    if all(t == first for t in terms):
+        return first
+    if any(type(t) is not type(first) for t in terms):
+        return None
+    match first:
+        case Ref():
+            places = [locate(t) for t in terms if isinstance(t, Ref)]
+            a, z = places[0], places[-1]
+            rows, cols = z.row - a.row + 1, z.col - a.col + 1
+            box = [(a.row + r, a.col + c) for r in range(rows) for c in range(cols)]
+            if [(p.row, p.col) for p in places] != box or len({(p.sheet, p.moves) for p in places}) > 1:
+                return None
+            shapes.add((rows, cols))
+            last = terms[-1]
+            assert isinstance(last, Ref)
+            return Span(first, last)
+        case Sum():
+            return _lift_pairs([t.terms for t in terms if isinstance(t, Sum)], Sum, locate, shapes)
+        case Product():
+            return _lift_pairs([t.factors for t in terms if isinstance(t, Product)], Product, locate, shapes)
+        case Negative():
+            x = _lift([t.operand for t in terms if isinstance(t, Negative)], locate, shapes)
+            return Negative(x) if x else None
+        case Power():
+            powers = [t for t in terms if isinstance(t, Power)]
+            if any(p.exponent != first.exponent for p in powers):
+                return None
+            x = _lift([p.base for p in powers], locate, shapes)
+            return Power(x, first.exponent) if x else None
+    return None  # EXP, LN and IF over ranges are array formulas in some engines
+
+
+def _lift_pairs(
+    rows: Sequence[Sequence[tuple[int, Scalar]]],
+    kind: type[Sum] | type[Product],
+    locate: Locate,
+    shapes: set[tuple[int, int]],
+) -> Scalar | None:
+    if len({tuple(mark for mark, _ in row) for row in rows}) > 1:
+        return None
+    lifted = [_lift([x for _, x in column], locate, shapes) for column in zip(*rows, strict=True)]
+    if not all(lifted):
+        return None
+    marks = [mark for mark, _ in rows[0]]
+    return kind(tuple((m, x) for m, x in zip(marks, lifted, strict=True) if x))  # type: ignore[arg-type]
+
+
+def _has_span(s: Scalar) -> bool:
+    match s:
+        case Span():
+            return True
+        case Sum(pairs) | Product(pairs):
+            return any(_has_span(x) for _, x in pairs)
+        case Negative(x) | Power(x, _):
+            return _has_span(x)
+    return False

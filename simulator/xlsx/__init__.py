@@ -1,0 +1,1 @@
+"""The file format: writing, reading, recalculating, verifying."""

@@ -1,0 +1,313 @@
+"""Workbooks to .xlsx files, through XlsxWriter.
+
+A table is not handed over cell by cell: its rows are printed from one compiled template while the sheet's
+XML is being written, so memory doesn't grow with the epochs.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import xlsxwriter
+from xlsxwriter.format import Format
+from xlsxwriter.worksheet import Worksheet
+
+from simulator.book.workbook import Workbook
+from simulator.errors import WorkbookError
+from simulator.sheet.address import a1, column_name
+from simulator.sheet.chart import PALETTE, Area, Chart
+from simulator.sheet.sheet import Highlight, Sheet
+from simulator.sheet.style import BAND, Style
+from simulator.sheet.table import PlannedCell, Table, Values
+
+PROPERTY = "simulator"  # the custom document property that names lesson and epochs
+# A fixed date: the same input gives the same bytes, so that version control shows real changes only.
+CREATED = datetime(2024, 1, 1)
+Progress = Callable[[int], None]
+
+
+class _StreamedSheet(Worksheet):
+    """A worksheet that appends streamed rows to its own, and keeps all 17 digits of its numbers.
+
+    XlsxWriter rewrites every formula with 29 patterns (three quarters of its time) for functions that the
+    portable dialect doesn't have, and stores constants with 16 digits, which changes four in ten doubles.
+    """
+
+    streams: list[Iterator[str]]
+
+    def _prepare_formula(self, formula: str, expand_future_functions: bool = False) -> str:
+        return formula.removeprefix("=")
+
+    def _xml_number_element(self, number: float, attributes: Any = ()) -> None:
+        text = "".join(f' {key}="{value}"' for key, value in attributes)
+        self.fh.write(f"<c{text}><v>{float(number)!r}</v></c>")
+
+    def _write_rows(self) -> None:
+        super()._write_rows()
+        for stream in self.streams:
+            for rows in stream:
+                self.fh.write(rows)
+
+
+class _Writer:
+    def __init__(self, book: xlsxwriter.Workbook, progress: Progress) -> None:
+        self.book, self.progress = book, progress
+        self.formats: dict[Style, Format] = {}
+
+    def format(self, style: Style) -> Format:
+        if style not in self.formats:
+            properties: dict[str, Any] = {"font_name": "Arial", "font_size": style.size, "font_color": style.color}
+            properties |= {"bold": style.bold, "italic": style.italic, "text_wrap": style.wrap, "valign": style.valign}
+            if style.underline:
+                properties["underline"] = 1
+            if style.fill:
+                properties["bg_color"] = style.fill
+            if style.number_format:
+                properties["num_format"] = style.number_format
+            if style.align:
+                properties["align"] = "vcenter" if style.align == "vcenter" else style.align
+            if style.border:
+                properties |= {"border": 1, "border_color": style.border}
+            if style.top:
+                properties |= {"top": 1, "top_color": style.top}
+            self.formats[style] = self.book.add_format(properties)
+        return self.formats[style]
+
+    def write(self, sheet: Sheet) -> None:
+        ws: Any = self.book.add_worksheet(sheet.name, _StreamedSheet)
+        ws.streams = []
+        ws.hide_gridlines(2)
+        if sheet.color:
+            ws.set_tab_color(sheet.color)
+        for col, width in sheet.widths.items():
+            ws.set_column(col, col, width)
+        for row, height in sheet.heights.items():
+            ws.set_row(row, height)
+        if sheet.freeze:
+            ws.freeze_panes(*sheet.freeze)
+        for (row, col), cell in sheet.cells.items():
+            fmt = self.format(cell.style)
+            if cell.formula:
+                value = cell.value if isinstance(cell.value, str) or math.isfinite(cell.value) else "#NUM!"
+                ws.write_formula(row, col, cell.formula, fmt, value)
+            elif cell.link:
+                ws.write_url(row, col, cell.link, fmt, str(cell.value))
+            elif cell.value == "":
+                ws.write_blank(row, col, None, fmt)
+            elif isinstance(cell.value, str):
+                ws.write_string(row, col, cell.value, fmt)
+            else:
+                ws.write_number(row, col, cell.value, fmt)
+        for row, col, last_row, last_col in sheet.merges:
+            ws.merge.append([row, col, last_row, last_col])
+        for (row, col), text in sheet.notes.items():
+            lines = text.count("\n") + 1 + len(text) // 60
+            ws.write_comment(row, col, text, {"x_scale": 3, "y_scale": max(0.6, 0.28 * lines), "font_size": 10, "author": ""})
+        for v in sheet.validations:
+            ws.data_validation(
+                v.row,
+                v.col,
+                v.row,
+                v.col,
+                {
+                    "validate": v.kind,
+                    "criteria": "between",
+                    "minimum": v.low,
+                    "maximum": v.high,
+                    "error_title": "Not a possible value",
+                    "error_message": v.rule,
+                },
+            )
+        for highlight in sheet.highlights:
+            self._highlight(ws, highlight)
+        for chart in sheet.charts:
+            self._chart(ws, chart)
+        for table in sheet.tables:
+            ws.streams.append(self._rows(ws, table))
+            band = {
+                "type": "formula",
+                "criteria": f"=MOD(INT((ROW()-{table.first_row + 1})/{table.height}),2)=1",
+                "format": self.book.add_format({"bg_color": BAND}),
+            }
+            ws.conditional_format(table.first_row, table.first_col, table.last_row, table.last_col, band)
+            ws.dim_rowmin = min(table.first_row, ws.dim_rowmin if ws.dim_rowmin is not None else table.first_row)
+            ws.dim_colmin = min(table.first_col, ws.dim_colmin if ws.dim_colmin is not None else table.first_col)
+            ws.dim_colmax = max(table.last_col, ws.dim_colmax or 0)
+            self._used_rows(ws, table)
+        for name, (row, col) in sheet.names.items():
+            prefix = f"'{sheet.name}'" if not sheet.name.isidentifier() else sheet.name
+            self.book.define_name(name, f"={prefix}!{a1(row, col, absolute=True)}")
+        ws.set_landscape()
+        ws.set_paper(9)
+        ws.fit_to_pages(1, 0)
+        if sheet.repeat_rows:
+            ws.repeat_rows(*sheet.repeat_rows)
+
+    def _used_rows(self, ws: Any, table: Table) -> None:
+        """XlsxWriter walks its rows up to dim_rowmax; the streamed ones only have to be in the file's dimension."""
+        own = ws.dim_rowmax or 0
+        write_dimension = ws._write_dimension
+
+        def widened() -> None:
+            ws.dim_rowmax = max(own, table.last_row)
+            write_dimension()
+            ws.dim_rowmax = own
+
+        ws._write_dimension = widened
+
+    def _rows(self, ws: Any, table: Table) -> Iterator[str]:
+        """The XML of a table's rows, one block at a time."""
+        plain = {c.style: self.format(c.style) for c in table.plan}
+        texts = {c.text: ws.str_table._get_shared_string_index(c.text) for c in table.plan if c.text}
+
+        def rows() -> Iterator[str]:
+            # Formats have their numbers only now, when the file is being put together.
+            numbers = {style: f._get_xf_index() for style, f in plain.items()}
+            first, later = (_compiled(table, which, numbers, texts) for which in (False, True))
+            for k, values in enumerate(table.blocks()):
+                text = (later if k else first)(tuple(table.rows_at(k).values()), values)
+                if not all(map(math.isfinite, values)):
+                    text = _with_errors(text)
+                yield text
+                if k % 64 == 0:
+                    self.progress(64 * len(table.computed))
+
+        return rows()
+
+    def _highlight(self, ws: Any, h: Highlight) -> None:
+        if h.kind == "scale":
+            options = {
+                "type": "3_color_scale",
+                "min_type": "num",
+                "mid_type": "num",
+                "max_type": "num",
+                "min_value": h.low,
+                "mid_value": (h.low + h.high) / 2,
+                "max_value": h.high,
+                "min_color": "#F8A5A5",
+                "mid_color": "#FFFFFF",
+                "max_color": "#93B8F5",
+            }
+        else:
+            value = f'"{h.value}"' if isinstance(h.value, str) else h.value
+            style = self.book.add_format({"bg_color": h.fill, "font_color": h.color})
+            options = {"type": "cell", "criteria": "==", "value": value, "format": style}
+        ws.conditional_format(*h.first, *h.last, options)
+
+    def _chart(self, ws: Any, chart: Chart) -> None:
+        drawn = self.book.add_chart({"type": "scatter", "subtype": "straight"})
+        assert drawn is not None
+        for k, series in enumerate(chart.series):
+            color = series.color or PALETTE[k % len(PALETTE)]
+            dash = ("solid", "dash", "square_dot")[k // len(PALETTE) % 3]
+            options: dict[str, Any] = {
+                "name": f"={series.name}" if "!" in series.name else series.name,
+                "categories": _area(series.x),
+                "values": _area(series.y),
+            }
+            if series.y_numbers:
+                options |= {"categories_data": list(series.x_numbers), "values_data": list(series.y_numbers)}
+            if series.markers:
+                options |= {
+                    "line": {"none": True},
+                    "marker": {"type": "circle", "size": 5, "fill": {"color": color}, "border": {"none": True}},
+                }
+            else:
+                options |= {"line": {"color": color, "width": 1.75, "dash_type": dash}, "marker": {"type": "none"}}
+            drawn.add_series(options)
+        axis = {
+            "name_font": {"size": 10, "bold": False, "color": "#374151"},
+            "num_font": {"size": 9},
+            "num_format": "General",
+            "line": {"color": "#9CA3AF"},
+        }
+        x_axis: dict[str, Any] = {**axis, "name": chart.x_title, "major_gridlines": {"visible": False}, "label_position": "low"}
+        if chart.x_range:
+            x_axis |= {"min": chart.x_range[0], "max": chart.x_range[1]}
+        drawn.set_x_axis(x_axis)
+        grid = {"visible": True, "line": {"color": "#E5E7EB", "width": 0.75}}
+        drawn.set_y_axis({**axis, "name": chart.y_title, "major_gridlines": grid, "label_position": "low"})
+        drawn.set_title({"name": chart.title, "name_font": {"size": 13, "bold": True, "color": "#1F2933"}, "overlay": False})
+        drawn.set_legend({"none": True} if len(chart.series) == 1 else {"position": "right", "font": {"size": 9}})
+        drawn.set_size({"width": chart.width, "height": chart.height})
+        drawn.show_blanks_as("span")
+        ws.insert_chart(chart.row, chart.col, drawn)
+
+
+def _area(a: Area) -> list[Any]:
+    return [a.sheet, a.row, a.col, a.last_row, a.last_col]
+
+
+def _compiled(
+    table: Table, later: bool, formats: dict[Style, int], texts: dict[str, int]
+) -> Callable[[tuple[int, ...], Values], str]:
+    """A function of (first row on every sheet, values) that prints a block: one f-string, compiled."""
+    sheets = list(table.rows_at(0))
+    offsets: dict[tuple[str, int], str] = {}
+
+    def row_name(match: re.Match[str]) -> str:
+        return "{" + offsets.setdefault((match[1], int(match[2])), f"r{len(offsets)}") + "}"
+
+    cells: dict[int, list[str]] = {row: [] for row in range(table.height)}
+    for c in table.plan:
+        at = f"{column_name(c.col)}{{{table.sheet}|{c.row}}}"
+        style = f'r="{at}" s="{formats[c.style]}"'
+        if c.quantity:
+            cells[c.row].append(_cell(c, style, table.slot[c.quantity.node.serial, c.index], later))
+        else:
+            cells[c.row].append(f'<c {style} t="s"><v>{texts[c.text]}</v></c>')
+    body = "".join(f'<row r="{{{table.sheet}|{row}}}">{"".join(cs)}</row>' for row, cs in cells.items() if cs)
+    body = re.sub(r"\{([^|}]+)\|(-?\d+)\}", row_name, body)
+    lines = [f" {name} = b[{sheets.index(sheet)}] + {offset}" for (sheet, offset), name in offsets.items()]
+    scope: dict[str, Any] = {}
+    source = "\n".join(["def render(b, v):", *lines, f" return f'''{body}'''"])
+    exec(source, scope)  # our own text: formulas from the tape, numbers of rows and styles
+    render: Callable[[tuple[int, ...], Values], str] = scope["render"]
+    return render
+
+
+def _cell(c: PlannedCell, style: str, slot: int, later: bool) -> str:
+    formula = escape(c.later if later else c.first, quote=False)
+    return f"<c {style}><f>{formula}</f><v>{{v[{slot}]!r}}</v></c>"
+
+
+def _with_errors(rows: str) -> str:
+    """The same rows, with the spreadsheet's error where a value is not a number."""
+    return re.sub(r'(<c r="[A-Z]+\d+" s="\d+")>(<f>[^<]*</f>)<v>(?:-?inf|nan)</v>', r'\1 t="e">\2<v>#NUM!</v>', rows)
+
+
+def write_workbook(workbook: Workbook, path: Path, progress: Progress = lambda cells: None) -> Path:
+    """Write the workbook to path: first beside it, then renamed, so an earlier file survives a failure.
+
+    progress is told how many cells were written since the last call. Raises WorkbookError when the target
+    can't be written, for example because it is open in Excel.
+    """
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part.xlsx")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        book = xlsxwriter.Workbook(str(part), {"strings_to_formulas": False, "strings_to_urls": False})
+        book.set_properties({"title": workbook.title, "author": "simulator", "created": CREATED})
+        book.set_custom_property(PROPERTY, json.dumps({"lesson": workbook.lesson, "epochs": workbook.epochs}))
+        book.set_calc_mode("auto")
+        writer = _Writer(book, progress)
+        for sheet in workbook.sheets:
+            writer.write(sheet)
+        book.close()
+        os.replace(part, path)
+    except (OSError, xlsxwriter.exceptions.FileCreateError) as error:
+        reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+        raise WorkbookError(
+            f"A workbook can only be written to a folder that allows it and over a file that is not open. "
+            f"Received: '{path}' ({reason}). Close it in Excel, or choose another place with --out."
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return path
