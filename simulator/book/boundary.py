@@ -11,13 +11,13 @@ from simulator.book.training import at_epoch
 from simulator.book.trajectory import Trajectory
 from simulator.lessons.run import Run
 from simulator.lessons.setting import BOUNDARY
-from simulator.lessons.training import compact_columns, trace_epoch
+from simulator.lessons.training import trace_epoch
 from simulator.sheet.address import a1
 from simulator.sheet.sheet import Highlight, Sheet
 from simulator.sheet.style import HEADING, LABEL, SUBTITLE, TITLE, Style, header, restyled
 from simulator.sheet.table import Carry, Quantity, Table
-from simulator.tape.expression import Expression, Index, given, indices, literal, squeezed, upstream
-from simulator.tape.namespace import argmax, element, where
+from simulator.tape.expression import Expression, Index, given, indices, literal, rewritten, squeezed, upstream
+from simulator.tape.namespace import argmax, maximum, sigmoid, where
 from simulator.tape.primitive import apply
 from simulator.tape.scalar import Position
 
@@ -78,13 +78,11 @@ def boundary_sheet(run: Run, path: Trajectory) -> Sheet:
     X = apply("stack", x1, x2, shape=(1, 2) if run.lesson.samples == 0 else (2, 1))
     classes = len(run.lesson.given["Y"]) if run.lesson.samples == 1 else 1
     Y = apply("broadcast", literal(0), shape=(1, 1) if classes == 1 else (classes, 1))
-    epoch = trace_epoch(run.lesson, {"X": X, "Y": Y}, picked.arrays, literal(0), chain=False)
-    answer = epoch.output if classes == 1 else argmax(epoch.output).named("class", "most probable")
-
-    needed = {e.serial for e in upstream(answer)}
-    shown = [q for q in compact_columns(run.lesson, epoch) if q.node.serial in needed and q.role == "forward"]
-    if all(q.node is not answer for q in shown):
-        shown.append(Quantity(answer, "cost", "0" if classes > 1 else "0.000"))
+    output = trace_epoch(run.lesson, {"X": X, "Y": Y}, picked.arrays, literal(0), chain=False).output
+    # Softmax keeps the order of the logits, and they cannot overflow.
+    answer = argmax(output.softmax_of[0]).named("class", "most probable") if output.softmax_of else output
+    [answer] = rewritten([answer], _bounded)
+    shown = [Quantity(e, "forward") for e in upstream(answer) if e.name and e.primitive and e not in (x1, x2)]
     columns = [Quantity(i, "given", "0"), Quantity(j, "given", "0"), Quantity(x1, "given", "0.00"), Quantity(x2, "given", "0.00")]
     columns += [_in_row(q) for q in shown]
     last = literal(POINTS - 1)
@@ -99,6 +97,13 @@ def boundary_sheet(run: Run, path: Trajectory) -> Sheet:
     _put_map(sheet, run, table, answer, classes)
     sheet.widths |= {0: 16, 1: 10, 2: 7, 3: 7} | dict.fromkeys(range(MAP_COL, max(table.last_col, MAP_COL + POINTS) + 1), 7)
     return sheet
+
+
+def _bounded(node: Expression) -> Expression | None:
+    """The corners of the square may drive a sum past 709, where EXP overflows."""
+    if node.primitive is not None and node.primitive.name == "sigmoid":
+        return sigmoid(maximum(node.args[0], -700.0)).named(node.name, node.meaning)
+    return None
 
 
 def _in_row(q: Quantity) -> Quantity:

@@ -6,6 +6,8 @@ moved by +h and by -h. The cost is taken in the form that does not lose 1 - p.
 
 from __future__ import annotations
 
+import math
+
 from simulator.book.boundary import PickedParameters
 from simulator.book.heading import put_headings
 from simulator.book.parameters import put_labelled
@@ -119,13 +121,14 @@ def _put_verdicts(
         difference = analytic - numeric
         ok = abs(difference) <= tolerance.value * max(1, abs(analytic))
         worst = worst and ok
+        verdict = OK if ok else DIFFERS if math.isfinite(difference) else math.nan
         sheet.put(row, 2, analytic, number, formula=at_epoch(run, gradient, index, cells["check_epoch"]))
         for col, value, cost in ((3, up, plus), (4, down, minus)):
             sheet.put(row, col, value, number, formula=a1(table.first_row + k, table.column(cost)))
         sheet.put(row, 5, numeric, number, formula=f"({a1(row, 3)}-{a1(row, 4)})/(2*{cells['check_step']})")
         sheet.put(row, 6, difference, restyled(number, number_format="0.0E+00"), formula=f"{a1(row, 2)}-{a1(row, 5)}")
         formula = f'IF(ABS({a1(row, 6)})<={cells["check_tolerance"]}*MAX(1,ABS({a1(row, 2)})),"{OK}","{DIFFERS}")'
-        sheet.put(row, 7, OK if ok else DIFFERS, Style(bold=True, align="center"), formula=formula)
+        sheet.put(row, 7, verdict, Style(bold=True, align="center"), formula=formula)
     last = picked.next_row - 1
     sheet.put(5, 0, "all gradients", KEY)
     verdicts = f"{a1(VERDICT_ROW, 7)}:{a1(last, 7)}"

@@ -20,7 +20,7 @@ STAGES = {
 }
 GUARDS = {
     "complement": "Where Z > 32, 1-p is rounded away; EXP(-Z), which equals it to 14 digits, stands in.",
-    "log_softmax": "Where P < 1E-300, log P is taken as Z - log(sum), so that no cell shows an error.",
+    "log_softmax": "Where P < 1E-9, log P is taken as Z - log(sum), so that it stays finite when P vanishes.",
 }
 
 

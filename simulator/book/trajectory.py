@@ -22,7 +22,7 @@ class Trajectory:
 
     @property
     def smallest(self) -> float:
-        return min((c for c in self.costs if math.isfinite(c)), default=math.nan)
+        return min(self.costs) if all(map(math.isfinite, self.costs)) else math.nan
 
     def first_below(self, threshold: float) -> int | None:
         """The number of the first block whose cost is below the threshold, counted from 0."""

@@ -20,10 +20,12 @@ from simulator.errors import LayoutError, SettingError
 from simulator.sheet.address import COLUMNS, ROWS, a1, column_name, sheet_prefix
 from simulator.sheet.style import BODY, Style
 from simulator.tape.expression import Expression, Index, Shape, indices, squeezed
+from simulator.tape.dialect import CAREFUL_PYTHON, PYTHON, Dialect
 from simulator.tape.formula import formula_text, python_text
 from simulator.tape.scalar import Number, Position, Ref, Scalar, lowered
 
 Values = tuple[float, ...]
+Step = Callable[[Values, Values], Values]
 
 
 @dataclass(frozen=True)
@@ -243,39 +245,37 @@ class Table:
     # Values
 
     @cached_property
-    def _functions(self) -> tuple[Callable[..., Values], Callable[..., Values]]:
-        """Python functions of (previous block, block followed, exp, log, tanh, pow) for first and later blocks."""
+    def _steps(self) -> tuple[Step, Step]:
+        """What computes the first block, and every later one from the block before."""
         used: dict[tuple[int, Index], int] = {}
+        sources = [[self._source(which, dialect, used) for dialect in (PYTHON, CAREFUL_PYTHON)] for which in (2, 3)]
+        first, later = (_guarded(fast, careful, tuple(self.givens[key] for key in used)) for fast, careful in sources)
+        return first, later
+
+    def _source(self, which: int, dialect: Dialect, used: dict[tuple[int, Index], int]) -> str:
+        """The body of a function of the previous block p, the followed block f and the given numbers g."""
 
         def name(ref: Ref) -> str:
             key = ref.node.serial, ref.index
             if ref.node.serial in self._col:
-                return f"{'p[' if ref.back else 'v'}{self.slot[key]}{']' if ref.back else ''}"
+                return f"p[{self.slot[key]}]" if ref.back else f"v{self.slot[key]}"
             if self.follows and key in self.follows.slot:
                 return f"f[{self.follows.slot[key]}]"
-            return f"g{used.setdefault(key, len(used))}"
+            return f"g[{used.setdefault(key, len(used))}]"
 
-        carried = [t for t in self._terms if t[0].node.serial in self.carries]
-        rest = sorted((t for t in self._terms if t[0].node.serial not in self.carries), key=lambda t: t[0].node.serial)
-        sources = []
-        for which in (2, 3):
-            lines = [
-                f" v{self.slot[t[0].node.serial, t[1]]} = {python_text(t[which], name)}" for t in (*carried, *rest)  # type: ignore[arg-type]
-            ]
-            values = ", ".join(f"v{i}" for i in range(len(self.computed)))
-            sources.append("\n".join(["def step(p, f, g, exp, log, tanh, pow, abs=abs, max=max):", "{g}", *lines, f" return ({values},)"]))
-        unpack = "\n".join(f" g{i} = g[{i}]" for i in range(len(used))) or " pass"
-        steps = []
-        numbers = tuple(self.givens[key] for key in used)
-        for source in sources:
-            scope: dict[str, Any] = {}
-            exec(source.replace("{g}", unpack, 1), scope)  # our own text: names and numbers come from the tape
-            steps.append(_guarded(scope["step"], numbers))
-        return steps[0], steps[1]
+        def serial(term: tuple[Quantity, Index, Scalar, Scalar]) -> int:
+            return -1 if term[0].node.serial in self.carries else term[0].node.serial
+
+        lines = []
+        for term in sorted(self._terms, key=serial):
+            scalar = term[2] if which == 2 else term[3]
+            lines.append(f" v{self.slot[term[0].node.serial, term[1]]} = {python_text(scalar, name, dialect)}")
+        values = ", ".join(f"v{i}" for i in range(len(self.computed)))
+        return "\n".join(["def step(p, f, g):", *lines, f" return ({values},)"])
 
     def blocks(self) -> Iterator[Values]:
         """The values of every block, in the order of `computed`; NaN where the spreadsheet shows an error."""
-        first, later = self._functions
+        first, later = self._steps
         followed = self.follows.blocks() if self.follows else None
         previous: Values = ()
         for k in range(self.count):
@@ -303,29 +303,44 @@ def formula_at(text: str, rows: Mapping[str, int]) -> str:
     return re.sub(r"\{([^|}]+)\|(-?\d+)\}", lambda m: str(rows[m[1]] + int(m[2])), text)
 
 
-def _guarded(step: Callable[..., Values], givens: Values) -> Callable[..., Values]:
+def _guarded(fast: str, careful: str, givens: Values) -> Step:
     """The step with the C library's functions; where it fails, once more with errors that spread as NaN."""
+    quick = _function(fast, {"exp": math.exp, "log": math.log, "tanh": math.tanh, "pow": math.pow})
 
     def run(previous: Values, followed: Values) -> Values:
         try:
-            return step(previous, followed, givens, math.exp, math.log, math.tanh, math.pow)
+            found = quick(previous, followed, givens)
+            failed = not math.isfinite(sum(found))
         except (ArithmeticError, ValueError):
+            failed = True
+        if failed:
+            functions = {name: _or_nan(getattr(math, name)) for name in ("exp", "log", "tanh", "pow")}
+            slow = _function(careful, {**functions, "max": _or_nan(max), "choose": _choose})
             with np.errstate(all="ignore"):
-                p, f, g = ([np.float64(x) for x in xs] for xs in (previous, followed, givens))
-                found = step(p, f, g, _exp, _log, _tanh, _pow)
-            return tuple(float(x) if math.isfinite(x) else math.nan for x in found)
+                found = slow(*([np.float64(x) for x in xs] for xs in (previous, followed, givens)))
+            found = tuple(float(x) if math.isfinite(x) else math.nan for x in found)
+        return found
 
     return run
+
+
+def _function(source: str, names: dict[str, Any]) -> Callable[..., Values]:
+    exec(source, names)  # our own text: operators, slots and these names, nothing a user typed
+    step: Callable[..., Values] = names["step"]
+    return step
 
 
 def _or_nan(function: Callable[..., float]) -> Callable[..., np.float64]:
     def tried(*args: float) -> np.float64:
         try:
-            return np.float64(function(*args))
+            return np.float64(np.nan if any(math.isnan(x) for x in args) else function(*args))
         except (ArithmeticError, ValueError):
             return np.float64(np.nan)
 
     return tried
 
 
-_exp, _log, _tanh, _pow = map(_or_nan, (math.exp, math.log, math.tanh, math.pow))
+def _choose(a: float, b: float, holds: Callable[[], bool], x: Callable[[], Any], y: Callable[[], Any]) -> Any:
+    if math.isnan(a) or math.isnan(b):
+        return np.float64(np.nan)
+    return x() if holds() else y()

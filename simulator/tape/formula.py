@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from simulator.tape.dialect import PYTHON, SPREADSHEET, Dialect, number_text
+from simulator.tape.dialect import SPREADSHEET, Dialect, number_text
 from simulator.tape.scalar import (
     Call,
     Choice,
@@ -36,14 +36,14 @@ def formula_text(term: Scalar, cell: Callable[[Ref], str], corner: Callable[[Ref
     return _text(term, SPREADSHEET, leaf)[0]
 
 
-def python_text(term: Scalar, name: Callable[[Ref], str]) -> str:
+def python_text(term: Scalar, name: Callable[[Ref], str], dialect: Dialect) -> str:
     """The Python expression that does the formula's operations in the formula's order."""
 
     def leaf(s: Ref | Span) -> str:
         assert isinstance(s, Ref), "only a lifted call holds spans, and Python adds its terms instead"
         return name(s)
 
-    return _text(term, PYTHON, leaf)[0]
+    return _text(term, dialect, leaf)[0]
 
 
 def _text(term: Scalar, d: Dialect, leaf: Callable[[Ref | Span], str]) -> tuple[str, int]:
@@ -55,7 +55,7 @@ def _text(term: Scalar, d: Dialect, leaf: Callable[[Ref | Span], str]) -> tuple[
         case Ref() | Span():
             return leaf(term), ATOM
         case Number(value):
-            if d is PYTHON:
+            if d is not SPREADSHEET:
                 return repr(value), ATOM if value >= 0 else NEGATIVE
             return number_text(value), ATOM if value >= 0 else NEGATIVE
         case Sum(terms):
@@ -74,7 +74,7 @@ def _text(term: Scalar, d: Dialect, leaf: Callable[[Ref | Span], str]) -> tuple[
             # -a*b is (-a)*b in both languages, and the sign is exact; a power needs its bracket in sheets.
             return "-" + at_least(x, ATOM if isinstance(x, Power | Negative) else PRODUCT), NEGATIVE
         case Power(base, exponent):
-            if d is PYTHON:
+            if d is not SPREADSHEET:
                 return d.power(at_least(base, SUM), at_least(exponent, SUM)), ATOM
             return d.power(at_least(base, ATOM), at_least(exponent, ATOM)), POWER
         case Call(function, args):
@@ -84,7 +84,7 @@ def _text(term: Scalar, d: Dialect, leaf: Callable[[Ref | Span], str]) -> tuple[
             texts = [at_least(s, SUM) for s in (a, b, x, y)]
             return d.choice(texts[0], relation, texts[1], texts[2], texts[3]), ATOM
         case Lifted(call, terms):
-            if d is PYTHON:
+            if d is not SPREADSHEET:
                 return "(" + "+".join(at_least(t, PRODUCT) for t in terms) + ")", ATOM
             return _text(call, d, leaf)
     raise TypeError(f"{type(term).__name__} must be lowered before it is printed")

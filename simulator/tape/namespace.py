@@ -44,6 +44,11 @@ def complement(p: E) -> E:
     return apply("complement", p, p.args[0])
 
 
+def maximum(x: E, low: float) -> E:
+    """x, or low where x is smaller; for forward passes only, since it has no derivative here."""
+    return apply("maximum", x, literal(low))
+
+
 def where(a: E, relation: str, b: E, x: E, y: E) -> E:
     """x where a relation b holds, otherwise y; the relation is "=", "<" or ">"."""
     return apply("where", a, b, x, y, relation=relation)

@@ -224,8 +224,9 @@ _elementwise(
     None,
 )
 
-# Below this probability the logarithm is taken from the logits, where exp(z) has not underflowed.
-VANISHED = 1e-300
+# Below this probability the logarithm is taken from the logits, where exp(z) has not underflowed. Not smaller:
+# IronCalc takes numbers that differ by less than 2.2e-16 for equal.
+VANISHED = 1e-9
 
 
 def _log_softmax(p: Scalar, z: Scalar, s: Scalar) -> Scalar:
@@ -243,6 +244,7 @@ PRIMITIVES["log_softmax"] = Primitive(  # of p = exp(z)/s: (p, z, s) -> log p
 )
 
 
+_elementwise("maximum", np.maximum, lambda x, y: Call("max", (x, y)), "max({0}, {1})", 5, None, None)
 RELATIONS: dict[str, Callable[[Array, Array], Any]] = {"=": np.equal, "<": np.less, ">": np.greater}
 PRIMITIVES["where"] = Primitive(  # (a, b, x, y) -> x where a relation b, else y
     "where",

@@ -34,17 +34,19 @@ class Grid:
 
 
 def choose_engines(name: str) -> tuple[str, ...]:
-    """The engines that "all", "none" or one name stand for; "all" is every one that is installed.
+    """The engines that one name, "all", "embedded" or "none" stand for; "all" is every one that is installed.
 
     Raises SettingError for an unknown name.
     """
     if name == "none":
         return ()
+    if name == "embedded":
+        return EMBEDDED
     if name == "all":
         return (*EMBEDDED, LIBREOFFICE) if find_libreoffice() else EMBEDDED
     if name in ENGINES:
         return (name,)
-    raise SettingError(f"--engine takes {', '.join(ENGINES)}, all or none. Received: '{name}'.")
+    raise SettingError(f"--engine takes {', '.join(ENGINES)}, embedded, all or none. Received: '{name}'.")
 
 
 @cache

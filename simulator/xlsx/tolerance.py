@@ -8,6 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.lessons.setting import CHECK
+
 
 class Policy(NamedTuple):
     """A cell agrees when |found - expected| <= absolute + relative * |expected|."""
@@ -15,27 +17,42 @@ class Policy(NamedTuple):
     absolute: float
     relative: float
     reason: str
+    skips_errors: bool = False  # where the reference is an error, this source shows nothing that can be compared
+
+    @property
+    def rule(self) -> str:
+        if self.absolute == self.relative == 0:
+            return "0 ULP"
+        return f"{self.absolute:.0e} + {self.relative:.0e} |x|"
 
 
-EXACT = Policy(0.0, 0.0, "every bit: the formula does the reference's operations in the reference's order")
-ROUNDED = Policy(
+EXACT = Policy(0.0, 0.0, "the formula does the reference's operations in the reference's order")
+COMPENSATED = Policy(
+    1e-14,
     1e-12,
-    1e-9,
-    "LibreOffice adds SUM and SUMPRODUCT with compensation and snaps differences of nearly equal numbers to zero; "
-    "1/(1-p) and central differences magnify that",
+    "LibreOffice adds SUM and SUMPRODUCT with compensation, and takes a difference below 2^-48 of its terms for zero",
 )
-OTHER_PLATFORM = Policy(
-    1e-12, 1e-9, "the C library of this platform was not measured; exp, log and tanh may differ in the last bit"
+QUOTIENT = Policy(
+    1e-10, 1e-12, "a central difference divides the last bit of the cost by 2h = 2e-4; the first number is "
+    "multiplied by the sheet's largest"
 )
+NO_ERRORS = "; where the reference is an error, as in 1/(1+EXP(1000)), IronCalc goes on with infinity: not compared"
+OTHER_PLATFORM = Policy(1e-14, 1e-12, "exp, log and tanh of this platform's C library were not measured")
 
 
-def policy_of(engine: str) -> Policy:
-    """The policy for an engine, or for the stored values."""
+def policy_of(engine: str, sheet: str = "", largest: float = 1.0) -> Policy:
+    """The policy for an engine, or for the stored values, on a sheet with that largest number."""
+    if engine == "stored":
+        return EXACT._replace(skips_errors=True, reason="they were written with all 17 digits")
     if engine == "libreoffice":
-        return ROUNDED
-    if engine == "stored" or sys.platform == "linux":
-        return EXACT
-    return OTHER_PLATFORM
+        policy = COMPENSATED
+    else:
+        policy = EXACT if sys.platform == "linux" else OTHER_PLATFORM
+    if sheet == CHECK and policy is not EXACT:
+        policy = QUOTIENT._replace(absolute=QUOTIENT.absolute * largest)
+    if engine == "ironcalc":
+        return policy._replace(skips_errors=True, reason=policy.reason + NO_ERRORS)
+    return policy
 
 
 def disagrees(found: NDArray[np.float64], expected: NDArray[np.float64], policy: Policy) -> NDArray[np.bool_]:

@@ -6,10 +6,13 @@ XML is being written, so memory doesn't grow with the epochs.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from html import escape
@@ -291,9 +294,10 @@ def write_workbook(workbook: Workbook, path: Path, progress: Progress = lambda c
     can't be written, for example because it is open in Excel.
     """
     part = path.with_name(f".{path.stem}.{os.getpid()}.part.xlsx")
+    folder = tempfile.mkdtemp(prefix="simulator-")
+    book = xlsxwriter.Workbook(str(part), {"tmpdir": folder})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        book = xlsxwriter.Workbook(str(part), {"strings_to_formulas": False, "strings_to_urls": False})
         book.set_properties({"title": workbook.title, "author": "simulator", "created": CREATED})
         book.set_custom_property(PROPERTY, json.dumps({"lesson": workbook.lesson, "epochs": workbook.epochs}))
         book.set_calc_mode("auto")
@@ -309,5 +313,10 @@ def write_workbook(workbook: Workbook, path: Path, progress: Progress = lambda c
             f"Received: '{path}' ({reason}). Close it in Excel, or choose another place with --out."
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        for worksheet in book.worksheets():  # an interrupted one leaves its own temporary file open
+            if worksheet.fh is not None and not worksheet.fh.closed:
+                worksheet.fh.close()
+        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
     return path

@@ -1,0 +1,208 @@
+"""The command line. Exit status: 0 fine, 1 a disagreement was found, 2 wrong use."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from simulator.errors import SettingError, SimulatorError
+
+if TYPE_CHECKING:
+    from simulator.xlsx.verify import Verification
+    from simulator.xlsx.writer import Progress
+
+app = typer.Typer(
+    name="simulator",
+    help="The spreadsheet in which students work backpropagation by hand: written, proved, and played with.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+WORKBOOKS, REPORT = Path("workbooks"), Path("reports/verification.md")
+PROGRESS_FROM = 100_000  # cells; less than that is written before a bar could be read
+
+Epochs = Annotated[int | None, typer.Option("--epochs", help="How far to count the epochs; 70 for most lessons.")]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another value for a given number, such as learning_rate=0.5.")
+]
+Engine = Annotated[str, typer.Option("--engine", help="ironcalc, formualizer, libreoffice, embedded, all or none.")]
+
+
+@app.command()
+def lessons() -> None:
+    """List the lessons."""
+    from simulator.lessons import LESSONS
+
+    width = max(map(len, LESSONS))
+    for lesson in LESSONS.values():
+        typer.echo(f"{lesson.name:<{width}}  {lesson.title}")
+
+
+@app.command()
+def build(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[LESSON]...", help="Lessons to build.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Build every lesson.")] = False,
+    epochs: Epochs = None,
+    changes: Changes = None,
+    out: Annotated[Path, typer.Option("--out", help="A folder, or a file that ends in .xlsx.")] = WORKBOOKS,
+    engine: Engine = "ironcalc",
+) -> None:
+    """Write lessons as workbooks with live formulas, and verify them."""
+    from simulator.lessons import LESSONS, find_lesson
+    from simulator.xlsx.build import build_lesson
+
+    chosen = list(LESSONS.values()) if everything else [find_lesson(name) for name in names or ()]
+    if not chosen:
+        raise SettingError("build needs a lesson or --all. Received: neither. 'simulator lessons' lists them.")
+    settings = _settings(changes)
+    one_file = out.suffix == ".xlsx"
+    if one_file and len(chosen) > 1:
+        raise SettingError(
+            f"--out can be a file for one lesson only. Received: {len(chosen)} lessons and '{out}'. Give a folder."
+        )
+    agrees = True
+    for lesson in chosen:
+        path = out if one_file else out / f"{lesson.name}.xlsx"
+        with _progress(lesson.name) as progress:
+            verification = build_lesson(lesson, path, epochs, settings, engine, progress)
+        agrees = _say(verification) and agrees
+    raise typer.Exit(0 if agrees else 1)
+
+
+@app.command()
+def verify(
+    paths: Annotated[list[Path], typer.Argument(metavar="WORKBOOK...", help="Workbooks that build wrote.")],
+    engine: Engine = "ironcalc",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list instead of text.")] = False,
+    report: Annotated[Path | None, typer.Option("--report", help="Also write a report, a Markdown file.")] = None,
+) -> None:
+    """Recalculate workbooks in independent engines and compare every cell."""
+    from simulator.xlsx.build import verify_file
+    from simulator.xlsx.recalculate import choose_engines
+    from simulator.xlsx.report import record_of, write_report
+
+    engines = choose_engines(engine)
+    results = []
+    for path in paths:
+        results.append(verify_file(path, engines))
+        if not as_json:
+            _say(results[-1])
+    if as_json:
+        import json
+
+        typer.echo(json.dumps([record_of(v) for v in results], indent=2))
+    if report:
+        write_report(results, report)
+    raise typer.Exit(0 if all(v.agrees for v in results) else 1)
+
+
+@app.command()
+def table(
+    name: Annotated[str, typer.Argument(metavar="LESSON")],
+    epochs: Epochs = None,
+    changes: Changes = None,
+) -> None:
+    """Print a lesson's training table as CSV: epoch, quantity, index, value, cell."""
+    import csv
+
+    from simulator.lessons import find_lesson
+    from simulator.lessons.run import Row
+
+    run = find_lesson(name).run(epochs, _settings(changes))
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    try:
+        writer.writerow(Row._fields)
+        writer.writerows(run.rows())
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, head for example, has seen enough
+        sys.stderr.close()
+
+
+@app.command()
+def demo(engine: Engine = "embedded") -> None:
+    """Build and verify every lesson, write the report, and say where to look."""
+    from simulator.lessons import LESSONS
+    from simulator.xlsx.build import build_lesson
+    from simulator.xlsx.report import write_report
+
+    results = []
+    for lesson in LESSONS.values():
+        results.append(build_lesson(lesson, WORKBOOKS / f"{lesson.name}.xlsx", engine=engine))
+        _say(results[-1], short=True)
+    write_report(results, REPORT)
+    typer.echo(f"\nOpen {WORKBOOKS / 'and.xlsx'} in Excel, and change learning_rate on the sheet Parameters.")
+    typer.echo(f"What was compared, and how closely: {REPORT}")
+    raise typer.Exit(0 if all(v.agrees for v in results) else 1)
+
+
+def _settings(changes: list[str] | None) -> dict[str, float]:
+    settings = {}
+    for change in changes or ():
+        name, equals, value = change.partition("=")
+        try:
+            settings[name.strip()] = float(value)
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise SettingError(f"--set takes NAME=NUMBER. Received: '{change}'. Write for example --set learning_rate=0.5.")
+    return settings
+
+
+def _say(verification: Verification, *, short: bool = False) -> bool:
+    from simulator.xlsx.report import lines_of
+
+    lines = lines_of(verification)
+    typer.echo("\n".join(lines[:1] if short and verification.agrees else lines))
+    return verification.agrees
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Progress]:
+    """A bar of cells written, on a terminal and for long work only."""
+    if not sys.stderr.isatty():
+        yield lambda cells: None
+        return
+    state: dict[str, Any] = {"cells": 0, "bar": None}
+
+    def advance(cells: int) -> None:
+        state["cells"] += cells
+        if state["bar"] is None and state["cells"] > PROGRESS_FROM:
+            from rich.console import Console
+            from rich.progress import Progress as Bar
+            from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+            state["bar"] = Bar(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            state["task"] = state["bar"].add_task(title)
+            state["bar"].start()
+        if state["bar"] is not None:
+            state["bar"].update(state["task"], description=f"{title}: {state['cells']:,} cells written")
+
+    try:
+        yield advance
+    finally:
+        if state["bar"] is not None:
+            state["bar"].stop()
+
+
+def main() -> None:
+    """Run the command line; an error is one sentence on standard error and exit status 2."""
+    try:
+        app()
+    except SimulatorError as error:
+        sys.stderr.write(f"simulator: {error}\n")
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        sys.stderr.write("simulator: interrupted; earlier workbooks are untouched.\n")
+        raise SystemExit(130) from None
