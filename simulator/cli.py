@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from simulator.errors import SettingError, SimulatorError
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
     from simulator.xlsx.verify import Verification
     from simulator.xlsx.writer import Progress
 
@@ -29,7 +31,8 @@ PROGRESS_FROM = 100_000  # cells; less than that is written before a bar could b
 
 Epochs = Annotated[int | None, typer.Option("--epochs", help="How far to count the epochs; 70 for most lessons.")]
 Changes = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another value for a given number, such as learning_rate=0.5.")
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Another value for a given number, such as learning_rate=0.5."),
 ]
 Engine = Annotated[str, typer.Option("--engine", help="ironcalc, formualizer, libreoffice, embedded, all or none.")]
 
@@ -150,7 +153,9 @@ def _settings(changes: list[str] | None) -> dict[str, float]:
         except ValueError:
             equals = ""
         if not equals:
-            raise SettingError(f"--set takes NAME=NUMBER. Received: '{change}'. Write for example --set learning_rate=0.5.")
+            raise SettingError(
+                f"--set takes NAME=NUMBER. Received: '{change}'. Write for example --set learning_rate=0.5."
+            )
     return settings
 
 
@@ -168,32 +173,28 @@ def _progress(title: str) -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield lambda cells: None
         return
-    state: dict[str, Any] = {"cells": 0, "bar": None}
+    written, bars = 0, ExitStack()
+    bar: Bar | None = None
 
     def advance(cells: int) -> None:
-        state["cells"] += cells
-        if state["bar"] is None and state["cells"] > PROGRESS_FROM:
-            from rich.console import Console
-            from rich.progress import Progress as Bar
-            from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+        nonlocal written, bar
+        written += cells
+        if bar is None and written > PROGRESS_FROM:
+            bar = bars.enter_context(_bar())
+            bar.add_task(title, total=None)
+        if bar is not None:
+            bar.update(bar.task_ids[0], description=f"{title}: {written:,} cells written")
 
-            state["bar"] = Bar(
-                SpinnerColumn(),
-                TextColumn("{task.description}"),
-                TimeElapsedColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            state["task"] = state["bar"].add_task(title)
-            state["bar"].start()
-        if state["bar"] is not None:
-            state["bar"].update(state["task"], description=f"{title}: {state['cells']:,} cells written")
-
-    try:
+    with bars:
         yield advance
-    finally:
-        if state["bar"] is not None:
-            state["bar"].stop()
+
+
+def _bar() -> Bar:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
 def main() -> None:

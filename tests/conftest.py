@@ -21,7 +21,10 @@ from simulator.xlsx.recalculate import EMBEDDED, LIBREOFFICE, find_libreoffice
 from simulator.xlsx.writer import write_workbook
 
 settings.register_profile(
-    "simulator", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    "simulator",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 settings.load_profile("simulator")
 

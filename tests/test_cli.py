@@ -71,7 +71,10 @@ WRONG = [
     (("build", "and", "--set", "learning_rate"), "--set takes NAME=NUMBER. Received: 'learning_rate'."),
     (("build", "and", "--set", "learning_rate=fast"), "--set takes NAME=NUMBER. Received: 'learning_rate=fast'."),
     (("build", "and", "xor", "--out", "one.xlsx"), "--out can be a file for one lesson only. Received: 2 lessons"),
-    (("build", "and", "--engine", "excel"), "--engine takes ironcalc, formualizer, libreoffice, embedded, all or none."),
+    (
+        ("build", "and", "--engine", "excel"),
+        "--engine takes ironcalc, formualizer, libreoffice, embedded, all or none.",
+    ),
     (("verify", "absent.xlsx"), "A workbook must be an .xlsx file that opens. Received: 'absent.xlsx'"),
     (("table", "xor", "--epochs", "-1"), "can show 1 to 349,522 epochs"),
 ]

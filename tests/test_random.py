@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -97,7 +98,7 @@ def networks(draw: st.DrawFn) -> Lesson:
     random = np.random.default_rng(draw(st.integers(0, 10_000)))
     sizes = [inputs, *(n for n, _ in hidden), outputs]
     parameters = {}
-    for k, (m, n) in enumerate(zip(sizes, sizes[1:], strict=False), 1):
+    for k, (m, n) in enumerate(pairwise(sizes), 1):
         parameters[f"W{k}"] = random.uniform(-1, 1, (n, m)).round(4).tolist()
         parameters[f"b{k}"] = random.uniform(-1, 1, (n, 1)).round(4).tolist()
     X = random.uniform(-1, 1, (inputs, samples)).round(4).tolist()
@@ -118,7 +119,15 @@ def networks(draw: st.DrawFn) -> Lesson:
             loss = (Z.named("P", gradient=False) - Y) ** 2
         return mean(loss.named("loss", gradient=False), over=samples).named("cost")
 
-    return Lesson("and", "Random network", "", {"X": X, "Y": Y}, parameters, equations, dict.fromkeys([*parameters, "X", "Y"], "x"))
+    return Lesson(
+        "and",
+        "Random network",
+        "",
+        {"X": X, "Y": Y},
+        parameters,
+        equations,
+        dict.fromkeys([*parameters, "X", "Y"], "x"),
+    )
 
 
 @settings(max_examples=12)

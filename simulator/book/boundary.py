@@ -83,7 +83,12 @@ def boundary_sheet(run: Run, path: Trajectory) -> Sheet:
     answer = argmax(output.softmax_of[0]).named("class", "most probable") if output.softmax_of else output
     [answer] = rewritten([answer], _bounded)
     shown = [Quantity(e, "forward") for e in upstream(answer) if e.name and e.primitive and e not in (x1, x2)]
-    columns = [Quantity(i, "given", "0"), Quantity(j, "given", "0"), Quantity(x1, "given", "0.00"), Quantity(x2, "given", "0.00")]
+    columns = [
+        Quantity(i, "given", "0"),
+        Quantity(j, "given", "0"),
+        Quantity(x1, "given", "0.00"),
+        Quantity(x2, "given", "0.00"),
+    ]
     columns += [_in_row(q) for q in shown]
     last = literal(POINTS - 1)
     carries = {
@@ -95,7 +100,9 @@ def boundary_sheet(run: Run, path: Trajectory) -> Sheet:
     sheet.put(first_row - 6, 0, "The points of the map, row by row from the lower left", HEADING)
     put_headings(sheet, table, lambda q: ("Given" if q.role == "given" else "Forward", ""))
     _put_map(sheet, run, table, answer, classes)
-    sheet.widths |= {0: 16, 1: 10, 2: 7, 3: 7} | dict.fromkeys(range(MAP_COL, max(table.last_col, MAP_COL + POINTS) + 1), 7)
+    sheet.widths |= {0: 16, 1: 10, 2: 7, 3: 7} | dict.fromkeys(
+        range(MAP_COL, max(table.last_col, MAP_COL + POINTS) + 1), 7
+    )
     return sheet
 
 
@@ -108,7 +115,13 @@ def _bounded(node: Expression) -> Expression | None:
 
 def _in_row(q: Quantity) -> Quantity:
     n = q.node.shape[0] * q.node.shape[1] if q.node.shape else 1
-    return Quantity(q.node, q.role, "0" if q.node.name == "class" else "0.000", flat=n > 1, entries=(lambda k: f"{k + 1}") if n > 1 else None)
+    return Quantity(
+        q.node,
+        q.role,
+        "0" if q.node.name == "class" else "0.000",
+        flat=n > 1,
+        entries=(lambda k: f"{k + 1}") if n > 1 else None,
+    )
 
 
 def _put_map(sheet: Sheet, run: Run, table: Table, answer: Expression, classes: int) -> None:
@@ -157,7 +170,9 @@ def _put_map(sheet: Sheet, run: Run, table: Table, answer: Expression, classes: 
         sheet.highlights.append(Highlight(first, final, "scale"))
     else:
         for k in range(classes):
-            sheet.highlights.append(Highlight(first, final, "equal", float(k), CLASS_FILLS[k % len(CLASS_FILLS)], "#111827"))
+            sheet.highlights.append(
+                Highlight(first, final, "equal", float(k), CLASS_FILLS[k % len(CLASS_FILLS)], "#111827")
+            )
 
 
 def _sample_points(run: Run) -> set[tuple[float, float]]:

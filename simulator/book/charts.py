@@ -30,9 +30,7 @@ def curves_table(run: Run) -> Table:
         for index in indices(w.shape):
             symbol = "".join([name, *(f"_{i + 1}" for i in squeezed(index, w.shape))])
             columns.append(Quantity(element(w, index).named(symbol, run.lesson.meanings[name]), "parameter"))
-    return Table(
-        SHEET, FIRST_ROW, 0, columns, run.count, run.settings.places, run.settings.numbers, follows=run.table
-    )
+    return Table(SHEET, FIRST_ROW, 0, columns, run.count, run.settings.places, run.settings.numbers, follows=run.table)
 
 
 def column_area(table: Table, node: Expression) -> Area:

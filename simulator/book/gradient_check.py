@@ -31,7 +31,9 @@ OK, DIFFERS = "ok", "differs"
 def gradient_check_sheet(run: Run, path: Trajectory) -> Sheet:
     sheet = Sheet(CHECK, "#D97706")
     sheet.put(0, 0, f"{run.lesson.title}: are the gradients right?", TITLE)
-    sheet.put(1, 0, "A central difference (C(w+h) - C(w-h)) / 2h needs no calculus; it must agree with the formula.", SUBTITLE)
+    sheet.put(
+        1, 0, "A central difference (C(w+h) - C(w-h)) / 2h needs no calculus; it must agree with the formula.", SUBTITLE
+    )
     for name in ("check_epoch", "check_step", "check_tolerance"):
         put_labelled(sheet, run.settings.items[name])
     heads = ["parameter", "value", "gradient", "C(w+h)", "C(w-h)", "central difference", "difference", "verdict"]
@@ -50,7 +52,11 @@ def gradient_check_sheet(run: Run, path: Trajectory) -> Sheet:
 def _side(q: Quantity, table: Table) -> tuple[str, str]:
     if q.role == "given":
         return "", ""
-    return ("with + h" if table.column(q.node) < table.first_col + 1 + (table.last_col - table.first_col) // 2 else "with - h"), ""
+    return (
+        "with + h"
+        if table.column(q.node) < table.first_col + 1 + (table.last_col - table.first_col) // 2
+        else "with - h"
+    ), ""
 
 
 def _working_table(run: Run, sheet: Sheet, picked: PickedParameters) -> tuple[Table, Expression, Expression]:

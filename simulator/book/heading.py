@@ -80,7 +80,7 @@ def note(q: Quantity, first: PlannedCell, table: Table) -> str:
     """What a quantity is: its meaning, equation and the formula of its first cell."""
     lines = [f"{q.symbol or q.node.name}: {q.node.meaning}" if q.node.meaning else q.node.name]
     if q.node.serial in table.carries:
-        lines.append(f"first from Parameters, then the updated value of the epoch before")
+        lines.append("first from Parameters, then the updated value of the epoch before")
     elif q.node.primitive:
         lines.append(equation(q.node))
     block = 1 if first.later != first.first and table.count > 1 else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulator.lessons.run import Run
-from simulator.lessons.setting import DATA, PARAMETERS, VALUE_COL, ArrayPlace, Setting
+from simulator.lessons.setting import DATA, PARAMETERS, ArrayPlace, Setting
 from simulator.sheet.sheet import Sheet, Validation
 from simulator.sheet.style import HEADING, INPUT, KEY, LABEL, SUBTITLE, TITLE, header, restyled
 
@@ -29,7 +29,9 @@ def put_labelled(sheet: Sheet, setting: Setting) -> None:
 def parameters_sheet(run: Run) -> Sheet:
     sheet = Sheet(PARAMETERS, "#E0B93B")
     sheet.put(0, 0, f"{run.lesson.title}: given numbers", TITLE)
-    sheet.put(1, 0, "Change any yellow cell; every sheet and chart follows. Names work in your own formulas too.", SUBTITLE)
+    sheet.put(
+        1, 0, "Change any yellow cell; every sheet and chart follows. Names work in your own formulas too.", SUBTITLE
+    )
     sheet.put_row(3, 0, ["name", "value", "meaning"], header("given", level=2))
     for setting in run.settings.items.values():
         if setting.sheet == PARAMETERS and setting.leaf.shape == ():
@@ -37,7 +39,7 @@ def parameters_sheet(run: Run) -> Sheet:
     for place in run.settings.arrays:
         if place.sheet == PARAMETERS:
             _put_array(sheet, run, place)
-    sheet.widths = {0: 18, 1: 12} | dict.fromkeys(range(2, 8), 12)
+    sheet.widths |= {0: 18} | dict.fromkeys(range(1, 8), 12)
     return sheet
 
 

@@ -60,7 +60,12 @@ def readme_sheet(run: Run, others: Sequence[Sheet]) -> Sheet:
         sheet.put(row, 1, step)
     row += 2
     sheet.put(row, 0, "Equations", HEADING)
-    sheet.put(row, 1, "@ is the matrix product, * entry by entry, .T transposed, ' the next epoch; m is the number of samples.", LABEL)
+    sheet.put(
+        row,
+        1,
+        "@ is the matrix product, * entry by entry, .T transposed, ' the next epoch; m is the number of samples.",
+        LABEL,
+    )
     for q in run.table.quantities:
         if q.node.primitive and q.role not in ("given", "parameter"):
             row += 1

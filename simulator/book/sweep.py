@@ -53,7 +53,7 @@ class _Training:
         parameters = {name: given(name, leaves[name].shape, lesson.meanings[name]) for name in lesson.parameters}
         inputs = {name: leaves[name] for name in lesson.given}
         self.epoch: Epoch = trace_epoch(lesson, inputs, parameters, rate, chain=False)
-        cost, *details = compact_columns(lesson, self.epoch)
+        details = compact_columns(lesson, self.epoch)[1:]  # the cost comes first
         self.cost = Quantity(self.epoch.cost, role, "0.00000")
         self.details = _one_row([q for q in details if not lesson.data_sheet or q.role == "parameter"])
         self.carries = {
@@ -62,7 +62,9 @@ class _Training:
         }
 
 
-def _table(sheet: str, run: Run, lead: list[Quantity], trainings: list[_Training], number: Expression, **more: object) -> Table:
+def _table(
+    sheet: str, run: Run, lead: list[Quantity], trainings: list[_Training], number: Expression, **more: object
+) -> Table:
     columns = [*lead, *(t.cost for t in trainings), *(q for t in trainings for q in t.details)]
     carries = {number.serial: Carry(run.settings.leaves["first_epoch"], number + 1)} if number.is_given else {}
     for t in trainings:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from simulator.lessons.lesson import Contrast, Lesson
 from simulator.tape.expression import Expression
 from simulator.tape.namespace import categorical_crossentropy, mean, sigmoid, softmax
-from simulator.tape.primitive import PRIMITIVES, constant, with_local
+from simulator.tape.primitive import constant, slope
 
 
 def equations(X: Expression, Y: Expression, W: Expression, b: Expression) -> Expression:
@@ -45,7 +45,7 @@ DECODER = Lesson(
     threshold=0.2,
     formats={"X": "0", "Y": "0"},
     axes={"X": ("input", "sample"), "W": ("class", "w"), "dW": ("class", "w"), "W'": ("class", "w")}
-    | {name: SAMPLES for name in ("Y", "Z", "A", "e^Z", "e^A", "P", "-Ylog(P)", "dZ", "dA")}
+    | dict.fromkeys(("Y", "Z", "A", "e^Z", "e^A", "P", "-Ylog(P)", "dZ", "dA"), SAMPLES)
     | {"sum": ("", "sample"), "b": ("class", ""), "db": ("class", ""), "b'": ("class", "")},
 )
 
@@ -62,7 +62,7 @@ DECODER_SIGMOID = replace(
         here="with the sigmoid's slope A (1 - A)",
         there="as printed, slope left out",
         sentence="The log book's table leaves the sigmoid's slope A (1 - A) out of dZ. Its cost falls faster (1.052 "
-        "against 1.169 at epoch 60), and looks better, but it does not follow the gradient: see the sheet Gradient check.",
+        "against 1.169 at epoch 60), and looks better, but it does not follow the gradient: see Gradient check.",
     ),
 )
 
@@ -72,7 +72,7 @@ DECODER_SIGMOID_AS_PRINTED = replace(
     title="Decoder with a sigmoid, as the log book printed it",
     story="The log book's own table: dZ = dA, the sigmoid's slope A (1 - A) is left out. The numbers are the printed "
     "ones (cost 1.052 at epoch 60), and the sheet Gradient check shows in red that they are not the gradient.",
-    rules={"sigmoid": [with_local(PRIMITIVES["sigmoid"].rules[0], constant(1))]},
+    rules={"sigmoid": [slope(constant(1))]},
     contrast=Contrast(
         lesson="decoder-sigmoid",
         here="as printed, slope left out",

@@ -67,7 +67,7 @@ class Lesson:
 
         >>> from simulator.lessons import find_lesson
         >>> run = find_lesson("xor").run(epochs=2)
-        >>> round(run.column("cost")[0], 3)
+        >>> round(float(run.column("cost")[0]), 3)
         0.732
         """
         from simulator.lessons.run import Run

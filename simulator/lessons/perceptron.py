@@ -10,7 +10,7 @@ from dataclasses import replace
 from simulator.lessons.lesson import Lesson
 from simulator.tape.expression import Expression
 from simulator.tape.namespace import complement, log, mean, sigmoid
-from simulator.tape.primitive import PRIMITIVES, with_local
+from simulator.tape.primitive import slope
 
 INPUTS = [[0, 0], [0, 1], [1, 0], [1, 1]]
 
@@ -24,7 +24,7 @@ def equations(X: Expression, Y: Expression, W: Expression, b: Expression) -> Exp
 
 
 # dp/dZ = p (1-p), with the guarded 1-p: dC/dp has it in the denominator, so both must lose the same digits.
-GUARDED = {"sigmoid": [with_local(PRIMITIVES["sigmoid"].rules[0], lambda p: p * complement(p))]}
+GUARDED = {"sigmoid": [slope(lambda p: p * complement(p))]}
 
 AND = Lesson(
     name="and",

@@ -24,7 +24,7 @@ class Row(NamedTuple):
 
     epoch: int
     quantity: str
-    index: str
+    index: str  # type: ignore[assignment]  # the column's name, over tuple.index
     value: float
     cell: str
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from simulator.errors import SettingError
@@ -21,11 +21,12 @@ from simulator.tape.scalar import Position
 PARAMETERS, DATA, BOUNDARY, CHECK, FIT = "Parameters", "Data", "Boundary", "Gradient check", "Fit"
 SWEEP_RATES = (0.1, 0.2, 0.5, 0.8, 1.0, 2.0)
 FIRST_SCALAR_ROW = 4  # on the sheet Parameters
-VALUE_COL = 1
 LIMIT = 1e6
+At = tuple[str, int, int] | None  # sheet, row, column
 
 
-class Setting(NamedTuple):
+@dataclass(frozen=True)
+class Setting:
     """One given number: value within low and high, kind "decimal" or "integer", and its cell."""
 
     name: str
@@ -93,37 +94,15 @@ def settings_of(lesson: Lesson, epochs: int, changed: Mapping[str, float]) -> Se
     Raises SettingError for a name the lesson doesn't have and for a value outside its limits.
     """
     s = Settings()
-    last = lesson.first_epoch + block_count(lesson, epochs) - 1
-    rows = iter(range(FIRST_SCALAR_ROW, FIRST_SCALAR_ROW + 100))
-
-    def scalar(
-        name: str, value: float, meaning: str, low: float, high: float, kind: str = "decimal", at: tuple[str, int, int] = ("", 0, 0)
-    ) -> None:
-        leaf = given(name, ())
-        sheet, row, col = at if at[0] else (PARAMETERS, next(rows), VALUE_COL)
-        s.leaves[name] = leaf
-        s.items[name] = Setting(name, float(value), meaning, kind, low, high, sheet, row, col, leaf, ())
-
-    scalar("learning_rate", lesson.learning_rate, "learning rate of the sheet Training", 0, 1000)
-    scalar("first_epoch", lesson.first_epoch, "number of the first epoch", 0, LIMIT, "integer")
-    scalar("threshold", lesson.threshold, "cost to get below: see the answers on Training", 0, LIMIT)
-    for i, rate in enumerate(SWEEP_RATES, 1):
-        scalar(f"sweep_rate_{i}", rate, f"learning rate {i} of the sheet Sweep", 0, 1000)
-    if lesson.data_sheet:
-        scalar("fit_epoch", last, "epoch of the line drawn over the points", lesson.first_epoch, last, "integer", (FIT, 2, 1))
-    else:
-        scalar("boundary_epoch", last, "epoch to look at", lesson.first_epoch, last, "integer", (BOUNDARY, 2, 1))
-        scalar("boundary_low", -0.5, "inputs from", -1000, 1000, "decimal", (BOUNDARY, 3, 1))
-        scalar("boundary_high", 1.5, "inputs to", -1000, 1000, "decimal", (BOUNDARY, 4, 1))
-    first_check = min(lesson.first_epoch + 1, last)
-    scalar("check_epoch", first_check, "epoch to check", lesson.first_epoch, last, "integer", (CHECK, 2, 1))
-    scalar("check_step", 1e-4, "step h of the central difference", 1e-9, 1, "decimal", (CHECK, 3, 1))
-    scalar("check_tolerance", 1e-6, "largest difference that is green", 1e-15, 1, "decimal", (CHECK, 4, 1))
-
-    arrays = {**lesson.parameters, **lesson.given}
-    row = next(rows) + 1
+    first = changed.get("first_epoch", lesson.first_epoch)
+    row = FIRST_SCALAR_ROW
+    for name, value, meaning, kind, low, high, at in _scalars(lesson, first, first + block_count(lesson, epochs) - 1):
+        leaf = s.leaves[name] = given(name, ())
+        s.items[name] = Setting(name, float(value), meaning, kind, low, high, *(at or (PARAMETERS, row, 1)), leaf, ())
+        row += not at
+    row += 1
     data_col = 1
-    for name, matrix in arrays.items():
+    for name, matrix in {**lesson.parameters, **lesson.given}.items():
         shape = (len(matrix), len(matrix[0]))
         leaf = s.leaves[name] = given(name, shape, lesson.meanings[name])
         across = name in lesson.across
@@ -131,28 +110,36 @@ def settings_of(lesson: Lesson, epochs: int, changed: Mapping[str, float]) -> Se
             place = ArrayPlace(leaf, leaf.meaning, DATA, 2, 4, data_col, False)
             data_col += shape[1]
         else:
-            place = ArrayPlace(leaf, leaf.meaning, PARAMETERS, row, row + 2, VALUE_COL, across)
-            row += (shape[1] if across else shape[0]) + 4
+            place = ArrayPlace(leaf, leaf.meaning, PARAMETERS, row, row + 2, 1, across)
+            row += (shape[1] if across else shape[0]) + 3
         s.arrays.append(place)
         for index in indices(shape):
             r, c = index[::-1] if across else index
             key = setting_name(name, squeezed(index, shape))
-            s.items[key] = Setting(
-                key,
-                float(matrix[index[0]][index[1]]),
-                f"{leaf.meaning} {name}",
-                "decimal",
-                -LIMIT,
-                LIMIT,
-                place.sheet,
-                place.row + r,
-                place.col + c,
-                leaf,
-                index,
-            )
+            number, at = float(matrix[index[0]][index[1]]), (place.sheet, place.row + r, place.col + c)
+            s.items[key] = Setting(key, number, f"{leaf.meaning} {name}", "decimal", -LIMIT, LIMIT, *at, leaf, index)
     for name, value in changed.items():
         s.items[name] = _changed(s, lesson, name, value)
     return s
+
+
+def _scalars(lesson: Lesson, first: float, last: float) -> Iterator[tuple[str, float, str, str, float, float, At]]:
+    """Name, value, meaning, kind, limits, and the cell where it isn't in the list on Parameters."""
+    decimal, integer, here = "decimal", "integer", None
+    yield "learning_rate", lesson.learning_rate, "learning rate of the sheet Training", decimal, 0, 1000, here
+    yield "first_epoch", lesson.first_epoch, "number of the first epoch", integer, 0, LIMIT, here
+    yield "threshold", lesson.threshold, "cost to get below: see the answers on Training", decimal, 0, LIMIT, here
+    for i, rate in enumerate(SWEEP_RATES, 1):
+        yield f"sweep_rate_{i}", rate, f"learning rate {i} of the sheet Sweep", decimal, 0, 1000, here
+    if lesson.data_sheet:
+        yield "fit_epoch", last, "epoch of the line drawn over the points", integer, first, last, (FIT, 2, 1)
+    else:
+        yield "boundary_epoch", last, "epoch to look at", integer, first, last, (BOUNDARY, 2, 1)
+        yield "boundary_low", -0.5, "inputs from", decimal, -1000, 1000, (BOUNDARY, 3, 1)
+        yield "boundary_high", 1.5, "inputs to", decimal, -1000, 1000, (BOUNDARY, 4, 1)
+    yield "check_epoch", min(first + 1, last), "epoch to check", integer, first, last, (CHECK, 2, 1)
+    yield "check_step", 1e-4, "step h of the central difference", decimal, 1e-9, 1, (CHECK, 3, 1)
+    yield "check_tolerance", 1e-6, "largest difference that is green", decimal, 1e-15, 1, (CHECK, 4, 1)
 
 
 def _changed(settings: Settings, lesson: Lesson, name: str, value: float) -> Setting:
@@ -162,13 +149,13 @@ def _changed(settings: Settings, lesson: Lesson, name: str, value: float) -> Set
         shown = [n for n in settings.items if n.split("_")[0] not in lesson.given]
         raise SettingError(
             f"--set takes a given number of the lesson '{lesson.name}': {', '.join(shown)}, "
-            f"and entries of {' and '.join(lesson.given)} such as {setting_name('X', (0, 1))}. Received: '{name}'.{hint}"
+            f"and entries of {' and '.join(lesson.given)} such as X_0_1. Received: '{name}'.{hint}"
         )
     old = settings.items[name]
     if not math.isfinite(value) or not old.low <= value <= old.high or (old.kind == "integer" and value != int(value)):
         kind = "a whole number" if old.kind == "integer" else "a number"
         raise SettingError(f"{name} must be {kind} from {old.low:g} to {old.high:g}. Received: {value:g}.")
-    return old._replace(value=float(value))
+    return replace(old, value=float(value))
 
 
 def block_count(lesson: Lesson, epochs: int) -> int:

@@ -42,9 +42,7 @@ def trace_epoch(
 ) -> Epoch:
     """The lesson's equations on these arrays, with gradients and updated parameters."""
     cost = lesson.equations(**inputs, **parameters)
-    gradients, shown = backward(
-        cost, list(parameters.values()), name=lesson.gradient, chain=chain, rules=lesson.rules
-    )
+    gradients, shown = backward(cost, list(parameters.values()), name=lesson.gradient, chain=chain, rules=lesson.rules)
     updates = {
         name: (w - rate * gradients[name]).named(f"{name}'", f"{name} of the next epoch")
         for name, w in parameters.items()

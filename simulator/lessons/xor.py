@@ -51,10 +51,10 @@ XOR = Lesson(
     learning_rate=3.0,
     formats={"X": "0", "Y": "0"},
     axes={"X": ("input", "sample"), "V": ("unit", "v"), "dV": ("unit", "v"), "V'": ("unit", "v")}
-    | {name: ("unit", "sample") for name in ("Z1", "A1", "dA1", "dZ1")}
-    | {name: ("", "sample") for name in ("Y", "Z2", "P", "loss", "dZ2")}
-    | {name: ("unit", "") for name in ("b1", "db1", "b1'")}
-    | {name: ("", "w") for name in ("W", "dW", "W'")},
+    | dict.fromkeys(("Z1", "A1", "dA1", "dZ1"), ("unit", "sample"))
+    | dict.fromkeys(("Y", "Z2", "P", "loss", "dZ2"), ("", "sample"))
+    | dict.fromkeys(("b1", "db1", "b1'"), ("unit", ""))
+    | dict.fromkeys(("W", "dW", "W'"), ("", "w")),
 )
 
 XOR_TANH = replace(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 from simulator.errors import LayoutError
@@ -87,7 +88,7 @@ class Sheet:
     def check(self) -> Sheet:
         """This sheet, or a LayoutError when a table overlaps another one or a single cell."""
         spans: Sequence[tuple[int, int]] = sorted((t.first_row, t.last_row) for t in self.tables)
-        for (a, a_last), (b, b_last) in zip(spans, spans[1:], strict=False):
+        for (a, a_last), (b, b_last) in pairwise(spans):
             if b <= a_last:
                 raise LayoutError(
                     f"Tables on one sheet must not overlap. Received: rows {a + 1}-{a_last + 1} and "

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from dataclasses import replace as restyled
+from dataclasses import dataclass, replace
+from typing import Any
 
 INK, MUTED, LINK = "#1F2933", "#6B7280", "#1D4ED8"
 LINE = "#D5DAE1"
@@ -41,6 +41,11 @@ class Style:
     underline: bool = False
 
 
+def restyled(style: Style, **changes: Any) -> Style:
+    """The same style with some of its fields changed."""
+    return replace(style, **changes)
+
+
 TEXT = Style()
 WRAPPED = Style(wrap=True, valign="top")
 TITLE = Style(bold=True, size=16)
@@ -65,6 +70,3 @@ def header(role: str, *, level: int) -> Style:
         border="#FFFFFF" if level < 3 else LINE,
         size=11 if level == 2 else 9 if level == 3 else 10,
     )
-
-
-__all__ = [name for name in dir() if name.isupper()] + ["Style", "header", "restyled"]

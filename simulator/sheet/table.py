@@ -19,8 +19,8 @@ import numpy as np
 from simulator.errors import LayoutError, SettingError
 from simulator.sheet.address import COLUMNS, ROWS, a1, column_name, sheet_prefix
 from simulator.sheet.style import BODY, Style
-from simulator.tape.expression import Expression, Index, Shape, indices, squeezed
 from simulator.tape.dialect import CAREFUL_PYTHON, PYTHON, Dialect
+from simulator.tape.expression import Expression, Index, Shape, indices, squeezed
 from simulator.tape.formula import formula_text, python_text
 from simulator.tape.scalar import Number, Position, Ref, Scalar, lowered
 

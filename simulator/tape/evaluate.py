@@ -11,6 +11,7 @@ from simulator.errors import SettingError
 from simulator.tape.expression import Expression, upstream
 from simulator.tape.primitive import Array
 
+
 def evaluate(root: Expression, values: Mapping[str, ArrayLike]) -> Array:
     """The value of one expression in float64.
 

@@ -248,9 +248,11 @@ _elementwise("maximum", np.maximum, lambda x, y: Call("max", (x, y)), "max({0}, 
 RELATIONS: dict[str, Callable[[Array, Array], Any]] = {"=": np.equal, "<": np.less, ">": np.greater}
 PRIMITIVES["where"] = Primitive(  # (a, b, x, y) -> x where a relation b, else y
     "where",
-    lambda a, b, x, y, relation: np.where(RELATIONS[relation](a, b), x, y),
+    lambda a, b, x, y, relation: np.asarray(np.where(RELATIONS[relation](a, b), x, y)),
     lambda at, node, index: _choice(node, [at(a, _broadcast_index(index, a.shape)) for a in node.args]),
-    lambda a, b, x, y, relation: broadcast_shapes(broadcast_shapes(a, b, "'where'"), broadcast_shapes(x, y, "'where'"), "'where'"),
+    lambda a, b, x, y, relation: broadcast_shapes(
+        broadcast_shapes(a, b, "'where'"), broadcast_shapes(x, y, "'where'"), "'where'"
+    ),
     (None, None, None, None),
     "where({0}, {1}, {2}, {3})",
     5,
@@ -324,7 +326,9 @@ def _sum_shape(a: Shape, axis: int | None) -> Shape:
 
 def _sum_element(at: Element, node: E, index: Index) -> Scalar:
     (arg,), axis = node.args, node.params["axis"]
-    along = indices(arg.shape) if axis is None else ((*index[:axis], k, *index[axis + 1 :]) for k in range(arg.shape[axis]))
+    along = (
+        indices(arg.shape) if axis is None else ((*index[:axis], k, *index[axis + 1 :]) for k in range(arg.shape[axis]))
+    )
     return Total(tuple(at(arg, i) for i in along))
 
 
@@ -361,16 +365,10 @@ PRIMITIVES["argmax"] = Primitive(  # along axis 0, the first of those that tie
 )
 PRIMITIVES["broadcast"] = Primitive(
     "broadcast",
-    lambda a, shape: np.broadcast_to(a, shape),
+    np.broadcast_to,
     lambda at, node, index: at(node.args[0], _broadcast_index(index, node.args[0].shape)),
     lambda a, shape: shape,
     (Rule(constant(1), lambda g, local, arg: reduced(g, arg.shape)),),
     "{0}",
     5,
 )
-
-
-def with_local(rule: Rule, local: Callable[[E], E]) -> Rule:
-    """The same rule with another local derivative: a guarded form, or a student's mistake."""
-    return rule._replace(local=local)
-

@@ -222,9 +222,11 @@ def _lift(terms: Sequence[Scalar], locate: Locate, shapes: set[tuple[int, int]])
             assert isinstance(last, Ref)
             return Span(first, last)
         case Sum():
-            return _lift_pairs([t.terms for t in terms if isinstance(t, Sum)], Sum, locate, shapes)
+            pairs = _lift_pairs([t.terms for t in terms if isinstance(t, Sum)], locate, shapes)
+            return Sum(pairs) if pairs else None
         case Product():
-            return _lift_pairs([t.factors for t in terms if isinstance(t, Product)], Product, locate, shapes)
+            factors = _lift_pairs([t.factors for t in terms if isinstance(t, Product)], locate, shapes)
+            return Product(tuple((bool(mark), x) for mark, x in factors)) if factors else None
         case Negative():
             x = _lift([t.operand for t in terms if isinstance(t, Negative)], locate, shapes)
             return Negative(x) if x else None
@@ -238,18 +240,14 @@ def _lift(terms: Sequence[Scalar], locate: Locate, shapes: set[tuple[int, int]])
 
 
 def _lift_pairs(
-    rows: Sequence[Sequence[tuple[int, Scalar]]],
-    kind: type[Sum] | type[Product],
-    locate: Locate,
-    shapes: set[tuple[int, int]],
-) -> Scalar | None:
+    rows: Sequence[Sequence[tuple[int, Scalar]]], locate: Locate, shapes: set[tuple[int, int]]
+) -> tuple[tuple[int, Scalar], ...] | None:
     if len({tuple(mark for mark, _ in row) for row in rows}) > 1:
         return None
     lifted = [_lift([x for _, x in column], locate, shapes) for column in zip(*rows, strict=True)]
     if not all(lifted):
         return None
-    marks = [mark for mark, _ in rows[0]]
-    return kind(tuple((m, x) for m, x in zip(marks, lifted, strict=True) if x))  # type: ignore[arg-type]
+    return tuple((mark, x) for (mark, _), x in zip(rows[0], lifted, strict=True) if x)
 
 
 def _has_span(s: Scalar) -> bool:

@@ -6,6 +6,7 @@ import json
 import warnings
 import zipfile
 from pathlib import Path
+from typing import Any
 
 from simulator.errors import WorkbookError
 from simulator.lessons import find_lesson
@@ -25,13 +26,13 @@ def read_run(path: Path) -> Run:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about extensions that openpyxl doesn't keep; nothing is saved here
-            book = openpyxl.load_workbook(path, read_only=True)
+            book: Any = openpyxl.load_workbook(path, read_only=True)
     except (OSError, zipfile.BadZipFile, KeyError, ValueError, InvalidFileException) as error:
         raise WorkbookError(
             f"A workbook must be an .xlsx file that opens. Received: '{path}' ({error}). Check the path."
         ) from error
     try:
-        stored = next((p.value for p in book.custom_doc_props.props if p.name == PROPERTY), None)
+        stored = next((p.value for p in book.custom_doc_props if p.name == PROPERTY), None)
         if stored is None:
             raise WorkbookError(
                 f"verify takes workbooks that 'simulator build' wrote. Received: '{path}', which names no lesson. "

@@ -56,7 +56,12 @@ def find_libreoffice() -> tuple[str, str] | None:
     if soffice is None:
         return None
     beside = Path(soffice).resolve().parent
-    pythons = [beside / "python.exe", beside / "python", beside.parent / "Resources" / "python", Path("/usr/bin/python3")]
+    pythons = [
+        beside / "python.exe",
+        beside / "python",
+        beside.parent / "Resources" / "python",
+        Path("/usr/bin/python3"),
+    ]
     for python in pythons:
         if python.exists() and subprocess.run([python, "-c", "import uno"], capture_output=True).returncode == 0:
             return soffice, str(python)
@@ -102,7 +107,9 @@ def recalculated(path: Path, engine: str, sizes: Mapping[str, tuple[int, int]]) 
             grids[sheet] = Grid(numbers, {(r, c): text for r, c, text in texts[sheet]})
         return grids
     except subprocess.TimeoutExpired as error:
-        raise EngineError(f"{engine} gets {TIMEOUT} seconds for a workbook. Received: no answer for '{path}'.") from error
+        raise EngineError(
+            f"{engine} gets {TIMEOUT} seconds for a workbook. Received: no answer for '{path}'."
+        ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

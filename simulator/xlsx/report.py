@@ -66,9 +66,9 @@ def write_report(verifications: Sequence[Verification], path: Path) -> None:
         f"{sum(v.formulas for v in verifications):,} formulas in {len(verifications)} workbooks. "
         + ("All agree." if all(v.agrees for v in verifications) else "**Some disagree; see below.**"),
         "",
-        "`formulas` counts the cells that must be formulas and are. `stored` compares the values kept in the file, which",
-        "Protected View, previews and pandas show. Every engine recalculates the file from its formulas and given numbers;",
-        "each of its cells is compared with the reference, which computes the lesson with Python's `math`.",
+        "`formulas` counts the cells that must be formulas and are. `stored` compares the values kept in the file,",
+        "which Protected View, previews and pandas show. Every engine recalculates the file from its formulas and",
+        "given numbers; each cell is compared with the reference, which computes the lesson with Python's `math`.",
         "",
         *rows,
         "",

@@ -33,8 +33,10 @@ COMPENSATED = Policy(
     "LibreOffice adds SUM and SUMPRODUCT with compensation, and takes a difference below 2^-48 of its terms for zero",
 )
 QUOTIENT = Policy(
-    1e-10, 1e-12, "a central difference divides the last bit of the cost by 2h = 2e-4; the first number is "
-    "multiplied by the sheet's largest"
+    1e-10,
+    1e-12,
+    "a central difference divides the last bit of the cost by 2h = 2e-4; the first number is "
+    "multiplied by the sheet's largest",
 )
 NO_ERRORS = "; where the reference is an error, as in 1/(1+EXP(1000)), IronCalc goes on with infinity: not compared"
 OTHER_PLATFORM = Policy(1e-14, 1e-12, "exp, log and tanh of this platform's C library were not measured")
@@ -44,10 +46,8 @@ def policy_of(engine: str, sheet: str = "", largest: float = 1.0) -> Policy:
     """The policy for an engine, or for the stored values, on a sheet with that largest number."""
     if engine == "stored":
         return EXACT._replace(skips_errors=True, reason="they were written with all 17 digits")
-    if engine == "libreoffice":
-        policy = COMPENSATED
-    else:
-        policy = EXACT if sys.platform == "linux" else OTHER_PLATFORM
+    embedded = EXACT if sys.platform == "linux" else OTHER_PLATFORM
+    policy = COMPENSATED if engine == "libreoffice" else embedded
     if sheet == CHECK and policy is not EXACT:
         policy = QUOTIENT._replace(absolute=QUOTIENT.absolute * largest)
     if engine == "ironcalc":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from simulator.sheet.sheet import Sheet
 from simulator.xlsx.recalculate import STORED, Grid, recalculated
 from simulator.xlsx.tolerance import disagrees, policy_of, ulps
 
+Order = Callable[[tuple[int, int]], tuple[bool, int, int, int]]
 SHOWN = 20  # mismatches that a report lists; one wrong cell can make thousands
 
 
@@ -123,7 +124,7 @@ def verify(path: Path, workbook: Workbook, engines: Sequence[str]) -> Verificati
     return Verification(path, workbook.lesson, formulas, [_check_formulas(path, workbook), *findings])
 
 
-def _compare(finding: Finding, sheet: str, expected: Grid, found: Grid, order: _Order) -> None:
+def _compare(finding: Finding, sheet: str, expected: Grid, found: Grid, order: Order) -> None:
     policy = policy_of(finding.source, sheet, float(np.nanmax(np.abs(expected.numbers), initial=1.0)))
     finding.cells += int(np.isfinite(expected.numbers).sum()) + len(expected.texts)
     both = np.isfinite(expected.numbers) & np.isfinite(found.numbers)
@@ -156,22 +157,21 @@ def _shown(grid: Grid, at: tuple[int, int]) -> str:
     return "nothing" if np.isnan(number) else repr(number)
 
 
-class _Order(NamedTuple):
-    """Sorts cells so that a cause comes before its consequences: tables before the single
-    cells that look into them, block by block, and left to right within a block."""
+def _reading_order(sheet: Sheet) -> Order:
+    """Sorts cells so that a cause comes before its consequences.
 
-    spans: tuple[tuple[int, int, int], ...]
+    Tables before the single cells that look into them, block by block, and left to right within a block.
+    """
+    spans = [(t.first_row, t.last_row, t.height) for t in sheet.tables]
 
-    def __call__(self, at: tuple[int, int]) -> tuple[bool, int, int, int]:
+    def order(at: tuple[int, int]) -> tuple[bool, int, int, int]:
         row, col = at
-        for first, last, height in self.spans:
+        for first, last, height in spans:
             if first <= row <= last:
                 return False, first + (row - first) // height * height, col, row
         return True, row, col, row
 
-
-def _reading_order(sheet: Sheet) -> _Order:
-    return _Order(tuple((t.first_row, t.last_row, t.height) for t in sheet.tables))
+    return order
 
 
 def _check_formulas(path: Path, workbook: Workbook) -> Finding:

@@ -37,7 +37,7 @@ CREATED = datetime(2024, 1, 1)
 Progress = Callable[[int], None]
 
 
-class _StreamedSheet(Worksheet):
+class _StreamedSheet(Worksheet):  # type: ignore[misc]  # XlsxWriter has no type information
     """A worksheet that appends streamed rows to its own, and keeps all 17 digits of its numbers.
 
     XlsxWriter rewrites every formula with 29 patterns (three quarters of its time) for functions that the
@@ -113,7 +113,9 @@ class _Writer:
             ws.merge.append([row, col, last_row, last_col])
         for (row, col), text in sheet.notes.items():
             lines = text.count("\n") + 1 + len(text) // 60
-            ws.write_comment(row, col, text, {"x_scale": 3, "y_scale": max(0.6, 0.28 * lines), "font_size": 10, "author": ""})
+            ws.write_comment(
+                row, col, text, {"x_scale": 3, "y_scale": max(0.6, 0.28 * lines), "font_size": 10, "author": ""}
+            )
         for v in sheet.validations:
             ws.data_validation(
                 v.row,
@@ -232,13 +234,20 @@ class _Writer:
             "num_format": "General",
             "line": {"color": "#9CA3AF"},
         }
-        x_axis: dict[str, Any] = {**axis, "name": chart.x_title, "major_gridlines": {"visible": False}, "label_position": "low"}
+        x_axis: dict[str, Any] = {
+            **axis,
+            "name": chart.x_title,
+            "major_gridlines": {"visible": False},
+            "label_position": "low",
+        }
         if chart.x_range:
             x_axis |= {"min": chart.x_range[0], "max": chart.x_range[1]}
         drawn.set_x_axis(x_axis)
         grid = {"visible": True, "line": {"color": "#E5E7EB", "width": 0.75}}
         drawn.set_y_axis({**axis, "name": chart.y_title, "major_gridlines": grid, "label_position": "low"})
-        drawn.set_title({"name": chart.title, "name_font": {"size": 13, "bold": True, "color": "#1F2933"}, "overlay": False})
+        drawn.set_title(
+            {"name": chart.title, "name_font": {"size": 13, "bold": True, "color": "#1F2933"}, "overlay": False}
+        )
         drawn.set_legend({"none": True} if len(chart.series) == 1 else {"position": "right", "font": {"size": 9}})
         drawn.set_size({"width": chart.width, "height": chart.height})
         drawn.show_blanks_as("span")
@@ -305,7 +314,7 @@ def write_workbook(workbook: Workbook, path: Path, progress: Progress = lambda c
         for sheet in workbook.sheets:
             writer.write(sheet)
         book.close()
-        os.replace(part, path)
+        part.replace(path)
     except (OSError, xlsxwriter.exceptions.FileCreateError) as error:
         reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         raise WorkbookError(

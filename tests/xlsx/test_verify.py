@@ -86,7 +86,7 @@ def test_everything_follows_when_given_numbers_change(name: str, tmp_path: Path)
     recalculated = next(f for f in verification.findings if f.source == "ironcalc")
     assert recalculated.wrong == 0, [str(m) for m in recalculated.mismatches]
     changed = next(f for f in verification.findings if f.source == "stored")
-    assert changed.wrong > 1_000  # the stored values are gone, and that is seen
+    assert changed.wrong > 400  # the stored values are gone, and that is seen
 
 
 def save_without_notes(book, path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -212,7 +212,12 @@ def test_a_given_number_that_became_text_is_refused(tmp_path: Path) -> None:
 
 def test_the_policy_sees_what_it_must() -> None:
     one = np.array([1.0, np.nan, 1e-3, np.nan])
-    assert disagrees(np.array([np.nextafter(1, 2), 2.0, np.nan, np.nan]), one, EXACT).tolist() == [True, True, True, False]
+    assert disagrees(np.array([np.nextafter(1, 2), 2.0, np.nan, np.nan]), one, EXACT).tolist() == [
+        True,
+        True,
+        True,
+        False,
+    ]
     assert disagrees(np.array([1 + 1e-13, np.nan, 1e-3 + 1e-12, np.nan]), one, COMPENSATED).tolist() == [
         False,
         False,

@@ -41,11 +41,13 @@ def test_only_portable_functions_and_short_formulas(name: str, folder: Path) -> 
     used = {word for f in formulas for word in re.findall(r"([A-Z][A-Z0-9.]*)\(", f)}
     assert used <= PORTABLE
     assert max(map(len, formulas)) < 8_192
-    assert not any("t=\"array\"" in xml for xml in sheets)
+    assert not any('t="array"' in xml for xml in sheets)
 
 
 @pytest.mark.parametrize("name", LESSONS)
-def test_every_computed_cell_of_training_is_a_formula_and_constants_stand_on_parameters(name: str, folder: Path) -> None:
+def test_every_computed_cell_of_training_is_a_formula_and_constants_stand_on_parameters(
+    name: str, folder: Path
+) -> None:
     book = openpyxl.load_workbook(folder / f"{name}.xlsx")
     run = LESSONS[name].run(epochs=5)
     for sheet in ("Training", "Charts", "Sweep"):
@@ -61,7 +63,9 @@ def test_every_given_number_has_its_name_and_its_limits(name: str, folder: Path)
     book = openpyxl.load_workbook(folder / f"{name}.xlsx")
     settings = LESSONS[name].run(epochs=5).settings.items
     where = {n: d.attr_text.replace("'", "").replace("$", "") for n, d in book.defined_names.items()}
-    assert where == {s.name: f"{s.sheet}!{openpyxl.utils.get_column_letter(s.col + 1)}{s.row + 1}" for s in settings.values()}
+    assert where == {
+        s.name: f"{s.sheet}!{openpyxl.utils.get_column_letter(s.col + 1)}{s.row + 1}" for s in settings.values()
+    }
     for s in settings.values():
         cell = f"{openpyxl.utils.get_column_letter(s.col + 1)}{s.row + 1}"
         assert any(cell in rule.sqref for rule in book[s.sheet].data_validations.dataValidation), s.name
@@ -84,7 +88,9 @@ def test_charts_hold_their_points_and_axes(folder: Path) -> None:
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:
-    first, second = (write_workbook(workbook_of(LESSONS["xor"].run(epochs=3)), tmp_path / n) for n in ("a.xlsx", "b.xlsx"))
+    first, second = (
+        write_workbook(workbook_of(LESSONS["xor"].run(epochs=3)), tmp_path / n) for n in ("a.xlsx", "b.xlsx")
+    )
     assert first.read_bytes() == second.read_bytes()
 
 

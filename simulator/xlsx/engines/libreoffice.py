@@ -51,7 +51,9 @@ def recalculate(path, request):  # type: ignore[no-untyped-def]
             desktop = context.ServiceManager.createInstanceWithContext("com.sun.star.frame.Desktop", context)
             options = {"Hidden": True, "MacroExecutionMode": 0, "UpdateDocMode": 0}
             url = uno.systemPathToFileUrl(os.path.abspath(path))
-            document = desktop.loadComponentFromURL(url, "_blank", 0, tuple(_property(k, v) for k, v in options.items()))
+            document = desktop.loadComponentFromURL(
+                url, "_blank", 0, tuple(_property(k, v) for k, v in options.items())
+            )
             document.calculateAll()
             yield from read(document, request)
             document.close(True)
