@@ -100,6 +100,7 @@ def boundary_sheet(run: Run, path: Trajectory) -> Sheet:
     sheet.put(first_row - 6, 0, "The points of the map, row by row from the lower left", HEADING)
     put_headings(sheet, table, lambda q: ("Given" if q.role == "given" else "Forward", ""))
     _put_map(sheet, run, table, answer, classes)
+    sheet.print_area = (0, 0, MAP_ROW + POINTS + 1, MAP_COL + POINTS)
     sheet.widths |= {0: 16, 1: 10, 2: 7, 3: 7} | dict.fromkeys(
         range(MAP_COL, max(table.last_col, MAP_COL + POINTS) + 1), 7
     )
@@ -151,7 +152,7 @@ def _put_map(sheet: Sheet, run: Run, table: Table, answer: Expression, classes: 
                 MAP_ROW + POINTS,
                 MAP_COL + i,
                 block[table.slot[x1.serial, ()]],
-                restyled(header("given", level=3), number_format="0.00"),
+                restyled(header("given", level=4), number_format="0.00"),
                 formula=a1(table.first_row + k, table.column(x1)),
             )
         if i == 0:
@@ -159,7 +160,7 @@ def _put_map(sheet: Sheet, run: Run, table: Table, answer: Expression, classes: 
                 row,
                 MAP_COL - 1,
                 block[table.slot[x2.serial, ()]],
-                restyled(header("given", level=3), number_format="0.00"),
+                restyled(header("given", level=4), number_format="0.00"),
                 formula=a1(table.first_row + k, table.column(x2)),
             )
             sheet.heights[row] = 21

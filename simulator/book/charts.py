@@ -7,13 +7,13 @@ from simulator.book.trajectory import Trajectory
 from simulator.lessons.run import Run
 from simulator.sheet.chart import Area, Chart, Series
 from simulator.sheet.sheet import Sheet
-from simulator.sheet.style import SUBTITLE, TITLE
+from simulator.sheet.style import COST, SUBTITLE, TITLE
 from simulator.sheet.table import Quantity, Table
 from simulator.tape.expression import Expression, indices, literal, squeezed
 from simulator.tape.namespace import element, where
 
 SHEET = "Charts"
-FIRST_ROW = 7
+FIRST_ROW = 28
 
 
 def curves_table(run: Run) -> Table:
@@ -23,7 +23,7 @@ def curves_table(run: Run) -> Table:
     below = where(cost, "<", run.settings.leaves["threshold"], literal(1), literal(0))
     columns = [
         Quantity(epoch, "given", "0"),
-        Quantity(cost, "cost", "0.00000"),
+        Quantity(cost, "cost", COST),
         Quantity(below.named("below", "1 where cost < threshold"), "cost", "0"),
     ]
     for name, w in run.epoch.parameters.items():
@@ -46,8 +46,7 @@ def charts_sheet(run: Run, table: Table, path: Trajectory, cost_slot: int) -> Sh
     epoch, cost, _, *parameters = table.quantities
     x = column_area(table, epoch.node)
     numbers = tuple(float(run.first_epoch + k) for k in range(run.count)) if path.curves else ()
-    left = table.last_col + 2
-    span = (float(run.first_epoch), float(run.first_epoch + max(run.count - 1, 1)))
+    span = (0.0, float(run.first_epoch + max(run.count - 1, 1)))
     costs = tuple(path.costs) if path.curves else ()
     title = f"{run.lesson.title}: {run.epoch.cost.meaning}"
     sheet.charts.append(
@@ -56,8 +55,8 @@ def charts_sheet(run: Run, table: Table, path: Trajectory, cost_slot: int) -> Sh
             "epoch",
             "cost",
             (Series("cost", x, column_area(table, cost.node), numbers, costs),),
-            FIRST_ROW - 5,
-            left,
+            2,
+            0,
             x_range=span,
         )
     )
@@ -66,6 +65,5 @@ def charts_sheet(run: Run, table: Table, path: Trajectory, cost_slot: int) -> Sh
         Series(q.node.name, x, column_area(table, q.node), numbers, path.curves.get(slot, ()))
         for q, slot in zip(parameters, slots, strict=True)
     )
-    sheet.charts.append(Chart("Parameters", "epoch", "value", curves, FIRST_ROW + 16, left, x_range=span))
-    sheet.freeze = (FIRST_ROW, 1)
+    sheet.charts.append(Chart("Parameters", "epoch", "value", curves, 2, 0, x_range=span, x_offset=740))
     return sheet

@@ -54,5 +54,5 @@ def fit_sheet(run: Run, path: Trajectory) -> Sheet:
         color=PALETTE[1],
     )
     sheet.charts.append(Chart("Points and fitted line", "x", "y", (points, line), 2, 5, 760, 460))
-    sheet.widths = {0: 16, 1: 12, 2: 12}
+    sheet.widths |= {0: 16, 1: 12, 2: 12}
     return sheet

@@ -45,6 +45,7 @@ def gradient_check_sheet(run: Run, path: Trajectory) -> Sheet:
     sheet.put(table.first_row - 6, 0, "Working table: one parameter moved in every row", restyled(KEY, size=12))
     put_headings(sheet, table, lambda q: _side(q, table))
     _put_verdicts(sheet, run, picked, table, plus, minus)
+    sheet.print_area = (0, 0, picked.next_row, 8)
     sheet.widths |= {0: 16, 1: 12, 2: 12, 3: 12, 4: 12, 5: 16, 6: 12, 7: 10}
     return sheet
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simulator.sheet.sheet import Sheet
-from simulator.sheet.style import ROLES, Style, header, restyled
+from simulator.sheet.style import ROLES, Style, header
 from simulator.sheet.table import Labels, PlannedCell, Quantity, Table
 from simulator.tape.equation import equation
 
@@ -32,48 +32,51 @@ def put_headings(sheet: Sheet, table: Table, stage: Callable[[Quantity], tuple[s
     stage = stage or (lambda q: (STAGES[q.role], ""))
     top = table.first_row - LEVELS
     firsts = {id(c.quantity): c for c in reversed(table.computed)}
-    col = table.first_col
-    band_start, band = col, ("", "")
+    spans: list[tuple[tuple[str, str], str, int, int]] = []  # top heading, role, first and last column
+    start = col = table.first_col
     for column in table.columns:
         if isinstance(column, Labels):
-            for level in range(LEVELS):
-                sheet.put(top + level, col, "", Style())
             sheet.widths[col] = 8.5
             col += 1
             continue
-        width = column.shape[1]
-        this = stage(column)
-        if this == band and band_start < col:
-            sheet.put(top, col, "", header(column.role, level=1))
-            for c in range(col, col + width):
-                sheet.put(top, c, "", header(column.role, level=1))
+        width, text = column.shape[1], stage(column)
+        for level in (2, 3, 4):
+            for c in range(start, col + width):  # a column of labels belongs to what it labels
+                sheet.put(top + level - 1, c, "", header(column.role, level=level))
+        if spans and spans[-1][:2] == (text, column.role):
+            spans[-1] = (*spans[-1][:3], col + width - 1)
         else:
-            sheet.put(top, col, this[0], restyled(header(column.role, level=1), align="left"), formula=this[1])
-            for c in range(col + 1, col + width):
-                sheet.put(top, c, "", header(column.role, level=1))
-            band, band_start = this, col
+            spans.append((text, column.role, start, col + width - 1))
         sheet.put(top + 1, col, column.symbol or column.node.name, header(column.role, level=2))
-        meaning = restyled(header(column.role, level=3), italic=True)
-        sheet.put(top + 2, col, column.node.meaning if width > 1 else _short(column.node.meaning), meaning)
+        sheet.put(top + 2, col, _short(column), header(column.role, level=3))
         for i in range(width):
-            entry = column.entries(i) if column.entries else ""
-            sheet.put(top + 3, col + i, entry, header(column.role, level=3))
+            if column.entries:
+                sheet.put(top + 3, col + i, column.entries(i), header(column.role, level=4))
             sheet.widths[col + i] = _width(column)
         for level in (1, 2):
             sheet.merge(top + level, col, top + level, col + width - 1)
         sheet.notes[top + 1, col] = note(column, firsts[id(column)], table)
         col += width
-    sheet.heights[top + 2] = 40
+        start = col
+    for (title, formula), role, first, last in spans:
+        sheet.put(top, first, title, header(role, level=1), formula=formula)
+        sheet.merge(top, first, top, last)
+    sheet.heights[top + 2] = 30
 
 
-def _short(meaning: str) -> str:
-    """Gradients carry their meaning in the symbol; a narrow column has no room for the sentence."""
-    return "" if meaning.startswith(("gradient of", "slope of")) else meaning
+def _short(q: Quantity) -> str:
+    """The meaning, or its first word where a narrow column has no room for the sentence."""
+    meaning = q.node.meaning
+    if meaning.startswith(("gradient of", "slope of")):
+        return meaning.partition(" ")[0]
+    return meaning.replace(f"{q.node.name.rstrip(chr(39))} of the ", "")
 
 
 def _width(q: Quantity) -> float:
-    wide = len(q.number_format.replace("0.", "").replace("#,##", "")) + 6
-    return max(8.0, wide + (6 if q.number_format.startswith("#") else 0), len(q.node.name) if q.shape[1] == 1 else 0)
+    decimals = q.number_format.rpartition(";")[2].partition(".")[2]
+    wide = len(decimals) + 6
+    wide += 6 if q.number_format.startswith("#") else 0
+    return max(8.0, wide, len(q.node.name) if q.shape[1] == 1 else 0, 12 if q.node.name == "cost" else 0)
 
 
 def note(q: Quantity, first: PlannedCell, table: Table) -> str:

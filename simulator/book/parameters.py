@@ -5,7 +5,7 @@ from __future__ import annotations
 from simulator.lessons.run import Run
 from simulator.lessons.setting import DATA, PARAMETERS, ArrayPlace, Setting
 from simulator.sheet.sheet import Sheet, Validation
-from simulator.sheet.style import HEADING, INPUT, KEY, LABEL, SUBTITLE, TITLE, header, restyled
+from simulator.sheet.style import HEADING, INPUT, KEY, LABEL, REMARK, SUBTITLE, TITLE, header, restyled
 
 FORMAT = "General"
 
@@ -23,7 +23,7 @@ def put_labelled(sheet: Sheet, setting: Setting) -> None:
     """An input cell with its name on the left and its meaning on the right."""
     sheet.put(setting.row, setting.col - 1, setting.name, KEY)
     put_setting(sheet, setting)
-    sheet.put(setting.row, setting.col + 1, setting.meaning, LABEL)
+    sheet.put(setting.row, setting.col + 1, setting.meaning, REMARK)
 
 
 def parameters_sheet(run: Run) -> Sheet:
@@ -40,6 +40,7 @@ def parameters_sheet(run: Run) -> Sheet:
         if place.sheet == PARAMETERS:
             _put_array(sheet, run, place)
     sheet.widths |= {0: 18} | dict.fromkeys(range(1, 8), 12)
+    sheet.one_page = True
     return sheet
 
 
@@ -53,7 +54,7 @@ def _put_array(sheet: Sheet, run: Run, place: ArrayPlace) -> None:
     for c in range(columns):
         gap = " " if len(column_axis) > 1 else ""
         text = f"{column_axis}{gap}{c + 1}" if column_axis else place.leaf.name
-        sheet.put(place.row - 1, place.col + c, text, header("given", level=3))
+        sheet.put(place.row - 1, place.col + c, text, header("given", level=4))
     for r in range(rows):
         sheet.put(place.row + r, place.col - 1, f"{row_axis} {r + 1}" if row_axis and rows > 1 else "", LABEL)
     for setting in run.settings.items.values():
@@ -68,7 +69,7 @@ def data_sheet(run: Run) -> Sheet:
     for place in run.settings.arrays:
         if place.sheet == DATA:
             sheet.put(place.row - 1, place.col, f"{place.leaf.name}", header("given", level=2))
-            sheet.put(place.row - 2, place.col, place.meaning, header("given", level=3))
+            sheet.put(place.row - 2, place.col, place.meaning, header("given", level=4))
             for setting in run.settings.items.values():
                 if setting.leaf is place.leaf:
                     put_setting(sheet, setting)

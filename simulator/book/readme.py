@@ -26,7 +26,7 @@ HOW_TO_PLAY = (
     "On Parameters, change learning_rate: the table and all charts follow.",
     "Change a first weight, or a label, and see where training goes.",
     "On Training, point at a heading to read its equation; press F2 on a cell to see what it refers to.",
-    "On Boundary or Fit, type another epoch and watch the answer move.",
+    "On {view}, type another epoch and watch the answer move.",
     "On Gradient check, type another epoch, or break a gradient formula on Training and watch it turn red.",
 )
 
@@ -37,7 +37,7 @@ def readme_sheet(run: Run, others: Sequence[Sheet]) -> Sheet:
     sheet.put(0, 0, lesson.title, TITLE)
     sheet.put(1, 0, lesson.story, WRAPPED)
     sheet.merge(1, 0, 1, 3)
-    sheet.heights[1] = 48
+    sheet.heights[1] = 34
     last = run.first_epoch + run.count - 1
     sheet.put(2, 0, f"Epochs {run.first_epoch} to {last}, every one a live formula.", SUBTITLE)
     row = 4
@@ -57,7 +57,7 @@ def readme_sheet(run: Run, others: Sequence[Sheet]) -> Sheet:
     for k, step in enumerate(HOW_TO_PLAY, 1):
         row += 1
         sheet.put(row, 0, str(k), LABEL)
-        sheet.put(row, 1, step)
+        sheet.put(row, 1, step.format(view="Fit" if lesson.data_sheet else "Boundary"))
     row += 2
     sheet.put(row, 0, "Equations", HEADING)
     sheet.put(
@@ -78,4 +78,5 @@ def readme_sheet(run: Run, others: Sequence[Sheet]) -> Sheet:
     sheet.put(row + 1, 1, "a yellow cell with blue figures is yours to change")
     legend(sheet, row + 2, 0)
     sheet.widths = {0: 18, 1: 40, 2: 22, 3: 46}
+    sheet.one_page = True
     return sheet

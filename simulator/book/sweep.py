@@ -18,7 +18,7 @@ from simulator.lessons.training import Epoch, compact_columns, trace_epoch
 from simulator.sheet.address import a1
 from simulator.sheet.chart import Chart, Series
 from simulator.sheet.sheet import Sheet
-from simulator.sheet.style import SUBTITLE, TITLE, WRAPPED, restyled
+from simulator.sheet.style import COST, SUBTITLE, TITLE, WRAPPED, restyled
 from simulator.sheet.table import Carry, Quantity, Table
 from simulator.tape.expression import Expression, given
 
@@ -54,7 +54,7 @@ class _Training:
         inputs = {name: leaves[name] for name in lesson.given}
         self.epoch: Epoch = trace_epoch(lesson, inputs, parameters, rate, chain=False)
         details = compact_columns(lesson, self.epoch)[1:]  # the cost comes first
-        self.cost = Quantity(self.epoch.cost, role, "0.00000")
+        self.cost = Quantity(self.epoch.cost, role, COST)
         self.details = _one_row([q for q in details if not lesson.data_sheet or q.role == "parameter"])
         self.carries = {
             w.serial: Carry(leaves[name], self.epoch.updates[name].args[0] - self.epoch.updates[name].args[1])
@@ -113,7 +113,7 @@ def contrast_sheet(run: Run) -> Sheet | None:
     number = run.number.named("epoch", "epoch")
     here = run.epoch.cost.named("cost", contrast.here)
     other.epoch.cost.meaning = contrast.there
-    lead = [Quantity(number, "given", "0"), Quantity(here, "cost", "0.00000")]
+    lead = [Quantity(number, "given", "0"), Quantity(here, "cost", COST)]
     table = _table(CONTRAST, run, lead, [other], number, follows=run.table)
 
     sheet = Sheet(CONTRAST, "#DC2626", tables=[table])
@@ -132,12 +132,29 @@ def _put_chart(
 ) -> None:
     slots = [table.slot[node.serial, ()] for _, node in curves]
     path = follow(table, slots[0], curves=slots) if table.count <= CACHED_POINTS else None
+    first = path.costs[0] if path else 0.0
+    runs_away = path is not None and any(not max(curve) < 10 * first for curve in path.curves.values())
+    if runs_away:
+        sheet.put(1, 0, f"{sheet.cells[1, 0].value} A curve that leaves the picture diverges.", sheet.cells[1, 0].style)
     x = column_area(table, number)
     numbers = tuple(float(run.first_epoch + k) for k in range(table.count))
     series = tuple(
         Series(name, x, column_area(table, node), numbers, path.curves[slot] if path else ())
         for (name, node), slot in zip(curves, slots, strict=True)
     )
-    span = (numbers[0], numbers[-1] if len(numbers) > 1 else numbers[0] + 1)
     top = 4 if sheet.name == CONTRAST else 2
-    sheet.charts.append(Chart(title, "epoch", "cost", series, top, 0, 900, 20 * (FIRST_ROW - 5 - top), x_range=span))
+    sheet.charts.append(
+        Chart(
+            title,
+            "epoch",
+            "cost",
+            series,
+            top,
+            0,
+            900,
+            20 * (FIRST_ROW - 5 - top),
+            x_range=(0, max(numbers[-1], 1)),
+            y_max=float(f"{1.5 * first:.1g}") if runs_away else None,
+        )
+    )
+    sheet.print_area = (0, 0, table.last_row, max(table.column(node) for _, node in curves) + 3)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 
 from simulator.lessons.lesson import Lesson, Matrix
+from simulator.sheet.style import COST
 from simulator.tape.expression import Expression
 from simulator.tape.namespace import mean
 
@@ -42,6 +43,6 @@ LINEAR_REGRESSION = Lesson(
     learning_rate=0.05,
     epochs=200,
     threshold=0.2,
-    formats=dict.fromkeys(("W", "b", "cost", "dW", "db", "W'", "b'"), "0.00000"),
+    formats=dict.fromkeys(("W", "b", "cost", "dW", "db", "W'", "b'"), COST),
     data_sheet=True,
 )

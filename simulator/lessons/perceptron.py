@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from simulator.lessons.lesson import Lesson
+from simulator.sheet.style import COST
 from simulator.tape.expression import Expression
 from simulator.tape.namespace import complement, log, mean, sigmoid
 from simulator.tape.primitive import slope
@@ -42,7 +43,7 @@ AND = Lesson(
     gradient="dC/d{}",
     chain=True,
     rules=GUARDED,
-    formats={"Z": "0.00000", "cost": "0.00000", "dC/dp": "#,##0.000", "X": "0", "Y": "0", "dZ/dW": "0", "dZ/db": "0"},
+    formats={"Z": "0.00000", "cost": COST, "dC/dp": "#,##0.000", "X": "0", "Y": "0", "dZ/dW": "0", "dZ/db": "0"},
     across=frozenset({"W", "dC/dW", "W'"}),
     axes={"X": ("sample", "x"), "W": ("", "w"), "dZ/dW": ("sample", "w"), "dC/dW": ("", "w"), "W'": ("", "w")},
 )

@@ -9,6 +9,7 @@ from simulator.errors import SettingError
 from simulator.lessons.lesson import Lesson
 from simulator.lessons.setting import Settings, block_count
 from simulator.sheet.address import ROWS
+from simulator.sheet.style import COST, ENTRY
 from simulator.sheet.table import Carry, Labels, Quantity, Table
 from simulator.tape.backward import backward
 from simulator.tape.expression import Expression, given, rewritten, upstream
@@ -114,7 +115,7 @@ def _quantity(lesson: Lesson, node: Expression, role: str) -> Quantity:
         def entries(i: int) -> str:
             return f"{prefix}{gap}{i + 1}"
 
-    return Quantity(node, role, lesson.formats.get(node.name, "0.000"), across, "", entries)
+    return Quantity(node, role, lesson.formats.get(node.name, ENTRY), across, "", entries)
 
 
 def compact_columns(lesson: Lesson, epoch: Epoch) -> list[Quantity]:
@@ -132,11 +133,11 @@ def compact_columns(lesson: Lesson, epoch: Epoch) -> list[Quantity]:
             for u in users
         )
 
-    quantities = [Quantity(w, "parameter") for w in epoch.parameters.values()]
-    quantities += [Quantity(e, "forward") for e in epoch.forward if e is not epoch.cost and not inlined(e)]
+    quantities = [Quantity(w, "parameter", ENTRY) for w in epoch.parameters.values()]
+    quantities += [Quantity(e, "forward", ENTRY) for e in epoch.forward if e is not epoch.cost and not inlined(e)]
     shown = {id(g) for g in epoch.gradients.values()}
-    quantities += [Quantity(e, "backward") for e in epoch.backward if id(e) not in shown and not inlined(e)]
-    return [Quantity(epoch.cost, "cost", "0.00000"), *quantities]
+    quantities += [Quantity(e, "backward", ENTRY) for e in epoch.backward if id(e) not in shown and not inlined(e)]
+    return [Quantity(epoch.cost, "cost", COST), *quantities]
 
 
 def stable(cost: Expression) -> Expression:

@@ -42,3 +42,5 @@ class Chart:
     width: int = 720
     height: int = 380
     x_range: tuple[float, float] | None = None
+    y_max: float | None = None  # where a curve may leave the picture
+    x_offset: int = 0  # pixels to the right of its cell

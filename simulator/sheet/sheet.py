@@ -64,6 +64,8 @@ class Sheet:
     highlights: list[Highlight] = field(default_factory=list)
     names: dict[str, tuple[int, int]] = field(default_factory=dict)
     repeat_rows: tuple[int, int] | None = None
+    print_area: tuple[int, int, int, int] | None = None  # the part that is worth paper
+    one_page: bool = False
 
     def put(
         self, row: int, col: int, value: Value, style: Style = TEXT, *, formula: str = "", link: str = ""

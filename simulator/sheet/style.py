@@ -36,9 +36,8 @@ class Style:
     valign: str = "vcenter"
     wrap: bool = False
     border: str = ""
-    top: str = ""
-    rotation: int = 0
     underline: bool = False
+    indent: int = 0
 
 
 def restyled(style: Style, **changes: Any) -> Style:
@@ -52,6 +51,7 @@ TITLE = Style(bold=True, size=16)
 SUBTITLE = Style(color=MUTED, italic=True)
 HEADING = Style(bold=True, size=12)
 LABEL = Style(color=MUTED)
+REMARK = Style(color=MUTED, indent=1)
 KEY = Style(bold=True)
 HYPERLINK = Style(color=LINK, underline=True)
 INPUT = Style(fill="#FFF6D6", color=LINK, border="#E0B93B", align="right")
@@ -60,13 +60,19 @@ BODY = Style(align="right")
 
 
 def header(role: str, *, level: int) -> Style:
-    """A table header: level 1 names the stage, 2 the quantity, 3 the entry."""
+    """A table header: level 1 names the stage, 2 the quantity, 3 its meaning, 4 the entry."""
     strong, light, _ = ROLES[role]
     return Style(
-        fill=light if level == 3 else strong,
+        fill=strong if level < 3 else light,
         bold=level < 3,
-        align="center",
-        wrap=True,
+        italic=level == 3,
+        align="left" if level == 1 else "center",
+        wrap=level > 1,
         border="#FFFFFF" if level < 3 else LINE,
-        size=11 if level == 2 else 9 if level == 3 else 10,
+        size=(10, 11, 9, 9)[level - 1],
     )
+
+
+# Numbers that run away when a learning rate is too high stay readable.
+COST = "[>=100000]0.00E+00;0.00000"
+ENTRY = "[>=100000]0.0E+00;0.000"

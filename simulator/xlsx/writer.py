@@ -34,6 +34,7 @@ from simulator.sheet.table import PlannedCell, Table, Values
 PROPERTY = "simulator"  # the custom document property that names lesson and epochs
 # A fixed date: the same input gives the same bytes, so that version control shows real changes only.
 CREATED = datetime(2024, 1, 1)
+PAPER_A4, CHARACTERS_A_PAGE = 9, 260
 Progress = Callable[[int], None]
 
 
@@ -76,11 +77,11 @@ class _Writer:
             if style.number_format:
                 properties["num_format"] = style.number_format
             if style.align:
-                properties["align"] = "vcenter" if style.align == "vcenter" else style.align
+                properties["align"] = style.align
             if style.border:
                 properties |= {"border": 1, "border_color": style.border}
-            if style.top:
-                properties |= {"top": 1, "top_color": style.top}
+            if style.indent:
+                properties["indent"] = style.indent
             self.formats[style] = self.book.add_format(properties)
         return self.formats[style]
 
@@ -150,9 +151,14 @@ class _Writer:
         for name, (row, col) in sheet.names.items():
             prefix = f"'{sheet.name}'" if not sheet.name.isidentifier() else sheet.name
             self.book.define_name(name, f"={prefix}!{a1(row, col, absolute=True)}")
-        ws.set_landscape()
-        ws.set_paper(9)
-        ws.fit_to_pages(1, 0)
+        ws.set_paper(PAPER_A4)
+        if sheet.one_page:
+            ws.fit_to_pages(1, 1)
+        else:
+            ws.set_landscape()
+            ws.fit_to_pages(1 + _characters(sheet) // CHARACTERS_A_PAGE, 0)
+        if sheet.print_area:
+            ws.print_area(*sheet.print_area)
         if sheet.repeat_rows:
             ws.repeat_rows(*sheet.repeat_rows)
 
@@ -212,7 +218,7 @@ class _Writer:
         assert drawn is not None
         for k, series in enumerate(chart.series):
             color = series.color or PALETTE[k % len(PALETTE)]
-            dash = ("solid", "dash", "square_dot")[k // len(PALETTE) % 3]
+            dash = ("solid", "dash")[k % 2]  # so that a curve under another one shows through
             options: dict[str, Any] = {
                 "name": f"={series.name}" if "!" in series.name else series.name,
                 "categories": _area(series.x),
@@ -244,14 +250,21 @@ class _Writer:
             x_axis |= {"min": chart.x_range[0], "max": chart.x_range[1]}
         drawn.set_x_axis(x_axis)
         grid = {"visible": True, "line": {"color": "#E5E7EB", "width": 0.75}}
-        drawn.set_y_axis({**axis, "name": chart.y_title, "major_gridlines": grid, "label_position": "low"})
+        y_axis: dict[str, Any] = {"max": chart.y_max} if chart.y_max is not None else {}
+        drawn.set_y_axis(y_axis | {**axis, "name": chart.y_title, "major_gridlines": grid, "label_position": "low"})
         drawn.set_title(
             {"name": chart.title, "name_font": {"size": 13, "bold": True, "color": "#1F2933"}, "overlay": False}
         )
         drawn.set_legend({"none": True} if len(chart.series) == 1 else {"position": "right", "font": {"size": 9}})
         drawn.set_size({"width": chart.width, "height": chart.height})
         drawn.show_blanks_as("span")
-        ws.insert_chart(chart.row, chart.col, drawn)
+        ws.insert_chart(chart.row, chart.col, drawn, {"x_offset": chart.x_offset})
+
+
+def _characters(sheet: Sheet) -> float:
+    """How wide the printed part is."""
+    last = sheet.print_area[3] if sheet.print_area else max([0, *sheet.widths])
+    return sum(width for col, width in sheet.widths.items() if col <= last)
 
 
 def _area(a: Area) -> list[Any]:
