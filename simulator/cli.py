@@ -171,19 +171,19 @@ def _say(verification: Verification, *, short: bool = False) -> bool:
 def _progress(title: str) -> Iterator[Progress]:
     """A bar of cells written, on a terminal and for long work only."""
     if not sys.stderr.isatty():
-        yield lambda cells: None
+        yield lambda done, total: None
         return
-    written, bars = 0, ExitStack()
+    bars = ExitStack()
     bar: Bar | None = None
 
-    def advance(cells: int) -> None:
-        nonlocal written, bar
-        written += cells
-        if bar is None and written > PROGRESS_FROM:
+    def advance(done: int, total: int) -> None:
+        nonlocal bar
+        if bar is None and total > PROGRESS_FROM:
             bar = bars.enter_context(_bar())
-            bar.add_task(title, total=None)
+            bar.add_task(title, total=total)
         if bar is not None:
-            bar.update(bar.task_ids[0], description=f"{title}: {written:,} cells written")
+            stage = "writing" if done < total else "recalculating and comparing"
+            bar.update(bar.task_ids[0], completed=done, description=f"{title}: {stage}")
 
     with bars:
         yield advance
@@ -191,9 +191,9 @@ def _progress(title: str) -> Iterator[Progress]:
 
 def _bar() -> Bar:
     from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn()
     return Progress(*columns, console=Console(stderr=True), transient=True)
 
 

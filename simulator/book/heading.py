@@ -36,7 +36,7 @@ def put_headings(sheet: Sheet, table: Table, stage: Callable[[Quantity], tuple[s
     start = col = table.first_col
     for column in table.columns:
         if isinstance(column, Labels):
-            sheet.widths[col] = 8.5
+            sheet.widths[col] = 10
             col += 1
             continue
         width, text = column.shape[1], stage(column)
@@ -103,6 +103,6 @@ def legend(sheet: Sheet, row: int, col: int) -> int:
     """The colour legend, one role a row; returns the next free row."""
     for strong, _, meaning in ROLES.values():
         sheet.put(row, col, "", Style(fill=strong))
-        sheet.put(row, col + 1, meaning)
+        sheet.put(row, col + 1, meaning, Style(indent=1))
         row += 1
     return row

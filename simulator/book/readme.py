@@ -75,7 +75,7 @@ def readme_sheet(run: Run, others: Sequence[Sheet]) -> Sheet:
     row += 2
     sheet.put(row, 0, "Colours", HEADING)
     sheet.put(row + 1, 0, 1, INPUT)
-    sheet.put(row + 1, 1, "a yellow cell with blue figures is yours to change")
+    sheet.put(row + 1, 1, "a yellow cell with blue figures is yours to change", Style(indent=1))
     legend(sheet, row + 2, 0)
     sheet.widths = {0: 18, 1: 40, 2: 22, 3: 46}
     sheet.one_page = True

@@ -157,4 +157,4 @@ def _put_chart(
             y_max=float(f"{1.5 * first:.1g}") if runs_away else None,
         )
     )
-    sheet.print_area = (0, 0, table.last_row, max(table.column(node) for _, node in curves) + 3)
+    sheet.print_area = (0, 0, table.last_row, 14)  # the chart's width

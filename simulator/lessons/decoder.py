@@ -56,7 +56,7 @@ DECODER_SIGMOID = replace(
     story="A sigmoid between Z and the softmax squeezes the four sums into (0, 1), so no class can win clearly: the "
     "cost is still 1.169 at epoch 60, where the plain decoder is at 0.175.",
     equations=equations_with_sigmoid,
-    threshold=1.1,
+    threshold=1.2,
     contrast=Contrast(
         lesson="decoder-sigmoid-as-printed",
         here="with the sigmoid's slope A (1 - A)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
@@ -88,19 +88,21 @@ class Sheet:
                         self.cells[r, c] = Cell("", "", style)
 
     def check(self) -> Sheet:
-        """This sheet, or a LayoutError when a table overlaps another one or a single cell."""
-        spans: Sequence[tuple[int, int]] = sorted((t.first_row, t.last_row) for t in self.tables)
-        for (a, a_last), (b, b_last) in pairwise(spans):
-            if b <= a_last:
+        """This sheet, or a LayoutError when a table overlaps another one or a single cell is not above it.
+
+        Rows are written in order: single cells first, then the tables.
+        """
+        tables = sorted(self.tables, key=lambda t: t.first_row)
+        for above, below in pairwise(tables):
+            if below.first_row <= above.last_row:
                 raise LayoutError(
-                    f"Tables on one sheet must not overlap. Received: rows {a + 1}-{a_last + 1} and "
-                    f"{b + 1}-{b_last + 1} on sheet '{self.name}'. Move one of them down."
+                    f"Tables on one sheet must not overlap. Received: rows {above.first_row + 1}-{above.last_row + 1} "
+                    f"and {below.first_row + 1}-{below.last_row + 1} on sheet '{self.name}'. Move one of them down."
                 )
-        for a, a_last in spans:
-            inside = [row for row, _ in self.cells if a <= row <= a_last]
-            if inside:
-                raise LayoutError(
-                    f"Single cells must stand outside the rows of a table. Received: row {inside[0] + 1} within "
-                    f"rows {a + 1}-{a_last + 1} on sheet '{self.name}'."
-                )
+        late = [row for row, _ in self.cells if tables and row >= tables[0].first_row]
+        if late:
+            raise LayoutError(
+                f"Single cells must stand above the tables of their sheet. Received: row {min(late) + 1}, with a table "
+                f"from row {tables[0].first_row + 1} on sheet '{self.name}'. Move the cell up or the table down."
+            )
         return self

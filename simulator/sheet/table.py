@@ -18,7 +18,7 @@ import numpy as np
 
 from simulator.errors import LayoutError, SettingError
 from simulator.sheet.address import COLUMNS, ROWS, a1, column_name, sheet_prefix
-from simulator.sheet.style import BODY, Style
+from simulator.sheet.style import BODY, MUTED, Style
 from simulator.tape.dialect import CAREFUL_PYTHON, PYTHON, Dialect
 from simulator.tape.expression import Expression, Index, Shape, indices, squeezed
 from simulator.tape.formula import formula_text, python_text
@@ -225,7 +225,7 @@ class Table:
             cells.append(PlannedCell(p.row, p.col, q, index, one, two, style))
         for labels, col in self._labels:
             for row, text in enumerate(labels.texts):
-                cells.append(PlannedCell(row, col, None, (), "", "", Style(color="#6B7280", size=9), text))
+                cells.append(PlannedCell(row, col, None, (), "", "", Style(color=MUTED, size=9, indent=1), text))
         return sorted(cells, key=lambda c: (c.row, c.col))
 
     @cached_property

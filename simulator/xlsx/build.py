@@ -18,7 +18,7 @@ def build_lesson(
     epochs: int | None = None,
     settings: Mapping[str, float] | None = None,
     engine: str = "ironcalc",
-    progress: Progress = lambda cells: None,
+    progress: Progress = lambda done, total: None,
 ) -> Verification:
     """Write one lesson to path and verify the file with the chosen engines.
 

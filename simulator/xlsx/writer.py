@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from html import escape
 from pathlib import Path
@@ -35,7 +35,7 @@ PROPERTY = "simulator"  # the custom document property that names lesson and epo
 # A fixed date: the same input gives the same bytes, so that version control shows real changes only.
 CREATED = datetime(2024, 1, 1)
 PAPER_A4, CHARACTERS_A_PAGE = 9, 260
-Progress = Callable[[int], None]
+Progress = Callable[[int, int], None]  # cells written so far, and in all
 
 
 class _StreamedSheet(Worksheet):  # type: ignore[misc]  # XlsxWriter has no type information
@@ -45,7 +45,10 @@ class _StreamedSheet(Worksheet):  # type: ignore[misc]  # XlsxWriter has no type
     portable dialect doesn't have, and stores constants with 16 digits, which changes four in ten doubles.
     """
 
-    streams: list[Iterator[str]]
+    def __init__(self) -> None:
+        super().__init__()
+        self.streams: list[Iterator[str]] = []
+        self.last_streamed_row = 0
 
     def _prepare_formula(self, formula: str, expand_future_functions: bool = False) -> str:
         return formula.removeprefix("=")
@@ -60,10 +63,18 @@ class _StreamedSheet(Worksheet):  # type: ignore[misc]  # XlsxWriter has no type
             for rows in stream:
                 self.fh.write(rows)
 
+    def _write_dimension(self) -> None:
+        sheet: Any = self
+        own = sheet.dim_rowmax
+        sheet.dim_rowmax = max(own, self.last_streamed_row)
+        super()._write_dimension()
+        sheet.dim_rowmax = own  # XlsxWriter looks for its own rows up to here
+
 
 class _Writer:
-    def __init__(self, book: xlsxwriter.Workbook, progress: Progress) -> None:
+    def __init__(self, book: xlsxwriter.Workbook, sheets: Sequence[Sheet], progress: Progress) -> None:
         self.book, self.progress = book, progress
+        self.written, self.total = 0, sum(len(t.computed) * t.count for sheet in sheets for t in sheet.tables)
         self.formats: dict[Style, Format] = {}
 
     def format(self, style: Style) -> Format:
@@ -87,7 +98,6 @@ class _Writer:
 
     def write(self, sheet: Sheet) -> None:
         ws: Any = self.book.add_worksheet(sheet.name, _StreamedSheet)
-        ws.streams = []
         ws.hide_gridlines(2)
         if sheet.color:
             ws.set_tab_color(sheet.color)
@@ -144,10 +154,10 @@ class _Writer:
                 "format": self.book.add_format({"bg_color": BAND}),
             }
             ws.conditional_format(table.first_row, table.first_col, table.last_row, table.last_col, band)
-            ws.dim_rowmin = min(table.first_row, ws.dim_rowmin if ws.dim_rowmin is not None else table.first_row)
-            ws.dim_colmin = min(table.first_col, ws.dim_colmin if ws.dim_colmin is not None else table.first_col)
-            ws.dim_colmax = max(table.last_col, ws.dim_colmax or 0)
-            self._used_rows(ws, table)
+            if ws.dim_rowmin is None:
+                ws.dim_rowmin = ws.dim_rowmax = ws.dim_colmin = ws.dim_colmax = 0
+            ws.dim_colmax = max(table.last_col, ws.dim_colmax)
+            ws.last_streamed_row = table.last_row
         for name, (row, col) in sheet.names.items():
             prefix = f"'{sheet.name}'" if not sheet.name.isidentifier() else sheet.name
             self.book.define_name(name, f"={prefix}!{a1(row, col, absolute=True)}")
@@ -156,23 +166,11 @@ class _Writer:
             ws.fit_to_pages(1, 1)
         else:
             ws.set_landscape()
-            ws.fit_to_pages(1 + _characters(sheet) // CHARACTERS_A_PAGE, 0)
+            ws.fit_to_pages(1 + int(_characters(sheet) // CHARACTERS_A_PAGE), 0)
         if sheet.print_area:
             ws.print_area(*sheet.print_area)
         if sheet.repeat_rows:
             ws.repeat_rows(*sheet.repeat_rows)
-
-    def _used_rows(self, ws: Any, table: Table) -> None:
-        """XlsxWriter walks its rows up to dim_rowmax; the streamed ones only have to be in the file's dimension."""
-        own = ws.dim_rowmax or 0
-        write_dimension = ws._write_dimension
-
-        def widened() -> None:
-            ws.dim_rowmax = max(own, table.last_row)
-            write_dimension()
-            ws.dim_rowmax = own
-
-        ws._write_dimension = widened
 
     def _rows(self, ws: Any, table: Table) -> Iterator[str]:
         """The XML of a table's rows, one block at a time."""
@@ -188,8 +186,9 @@ class _Writer:
                 if not all(map(math.isfinite, values)):
                     text = _with_errors(text)
                 yield text
+                self.written += len(values)
                 if k % 64 == 0:
-                    self.progress(64 * len(table.computed))
+                    self.progress(self.written, self.total)
 
         return rows()
 
@@ -309,11 +308,11 @@ def _with_errors(rows: str) -> str:
     return re.sub(r'(<c r="[A-Z]+\d+" s="\d+")>(<f>[^<]*</f>)<v>(?:-?inf|nan)</v>', r'\1 t="e">\2<v>#NUM!</v>', rows)
 
 
-def write_workbook(workbook: Workbook, path: Path, progress: Progress = lambda cells: None) -> Path:
+def write_workbook(workbook: Workbook, path: Path, progress: Progress = lambda done, total: None) -> Path:
     """Write the workbook to path: first beside it, then renamed, so an earlier file survives a failure.
 
-    progress is told how many cells were written since the last call. Raises WorkbookError when the target
-    can't be written, for example because it is open in Excel.
+    progress is told how many cells of the tables were written, and how many there are. Raises WorkbookError when
+    the target can't be written, for example because it is open in Excel.
     """
     part = path.with_name(f".{path.stem}.{os.getpid()}.part.xlsx")
     folder = tempfile.mkdtemp(prefix="simulator-")
@@ -323,10 +322,11 @@ def write_workbook(workbook: Workbook, path: Path, progress: Progress = lambda c
         book.set_properties({"title": workbook.title, "author": "simulator", "created": CREATED})
         book.set_custom_property(PROPERTY, json.dumps({"lesson": workbook.lesson, "epochs": workbook.epochs}))
         book.set_calc_mode("auto")
-        writer = _Writer(book, progress)
+        writer = _Writer(book, workbook.sheets, progress)
         for sheet in workbook.sheets:
             writer.write(sheet)
         book.close()
+        progress(writer.total, writer.total)
         part.replace(path)
     except (OSError, xlsxwriter.exceptions.FileCreateError) as error:
         reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)

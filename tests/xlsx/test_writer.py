@@ -98,7 +98,7 @@ def test_a_failing_build_leaves_the_earlier_workbook(tmp_path: Path) -> None:
     path = tmp_path / "and.xlsx"
     path.write_bytes(b"earlier")
 
-    def interrupted(cells: int) -> None:
+    def interrupted(done: int, total: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -123,6 +123,6 @@ def test_a_single_cell_inside_a_table_is_refused() -> None:
     run = LESSONS["and"].run(epochs=2)
     sheet = Sheet("Training", tables=[run.table])
     sheet.put(run.table.first_row + 1, 0, "in the way")
-    with pytest.raises(LayoutError, match=r"Received: row 11 within rows 10-21 on sheet 'Training'"):
+    with pytest.raises(LayoutError, match=r"Received: row 11, with a table from row 10 on sheet 'Training'"):
         sheet.check()
     assert isinstance(Workbook("t", "and", 2, ()), Workbook)
