@@ -5,7 +5,9 @@ The map on top refers to a table below it, one row per point of the grid, with e
 
 from __future__ import annotations
 
-from simulator.book.heading import put_headings
+from collections.abc import Callable
+
+from simulator.book.heading import entry_names, put_headings
 from simulator.book.parameters import put_labelled
 from simulator.book.training import at_epoch
 from simulator.book.trajectory import Trajectory
@@ -54,7 +56,7 @@ class PickedParameters:
         self.block = block
         self.next_row = row
 
-    def _finder(self, sheet: str, name: str):  # type: ignore[no-untyped-def]
+    def _finder(self, sheet: str, name: str) -> Callable[[Index], Position]:
         return lambda index: Position(sheet, self.rows[name, index], 1, False)
 
 
@@ -115,14 +117,9 @@ def _bounded(node: Expression) -> Expression | None:
 
 
 def _in_row(q: Quantity) -> Quantity:
-    n = q.node.shape[0] * q.node.shape[1] if q.node.shape else 1
-    return Quantity(
-        q.node,
-        q.role,
-        "0" if q.node.name == "class" else "0.000",
-        flat=n > 1,
-        entries=(lambda k: f"{k + 1}") if n > 1 else None,
-    )
+    flat = q.node.shape not in ((), (1, 1))
+    number_format = "0" if q.node.name == "class" else "0.000"
+    return Quantity(q.node, q.role, number_format, flat=flat, entries=entry_names(q.node))
 
 
 def _put_map(sheet: Sheet, run: Run, table: Table, answer: Expression, classes: int) -> None:

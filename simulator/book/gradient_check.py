@@ -7,9 +7,11 @@ moved by +h and by -h. The cost is taken in the form that does not lose 1 - p.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from simulator.book.boundary import PickedParameters
-from simulator.book.heading import put_headings
+from simulator.book.heading import entry_names, put_headings
 from simulator.book.parameters import put_labelled
 from simulator.book.training import at_epoch
 from simulator.book.trajectory import Trajectory
@@ -18,9 +20,22 @@ from simulator.lessons.setting import CHECK
 from simulator.lessons.training import stable
 from simulator.sheet.address import a1
 from simulator.sheet.sheet import Highlight, Sheet
-from simulator.sheet.style import BAD, BAD_INK, GOOD, GOOD_INK, KEY, SUBTITLE, TITLE, Style, header, restyled
+from simulator.sheet.style import (
+    BAD,
+    BAD_INK,
+    GOOD,
+    GOOD_INK,
+    KEY,
+    LINE,
+    MUTED,
+    SUBTITLE,
+    TITLE,
+    Style,
+    header,
+    restyled,
+)
 from simulator.sheet.table import Carry, Quantity, Table
-from simulator.tape.expression import Expression, given, indices, literal, squeezed, upstream
+from simulator.tape.expression import Expression, Index, given, indices, literal, upstream
 from simulator.tape.namespace import where
 from simulator.tape.scalar import Position
 
@@ -40,81 +55,65 @@ def gradient_check_sheet(run: Run, path: Trajectory) -> Sheet:
     sheet.put_row(VERDICT_ROW - 1, 0, heads, restyled(header("backward", level=2), size=10))
     sheet.heights[VERDICT_ROW - 1] = 30
     picked = PickedParameters(run, sheet, VERDICT_ROW, "check_epoch", path)
-    table, plus, minus = _working_table(run, sheet, picked)
+    working = _working_table(run, sheet, picked)
+    table = working.table
     sheet.tables.append(table)
     sheet.put(table.first_row - 6, 0, "Working table: one parameter moved in every row", restyled(KEY, size=12))
-    put_headings(sheet, table, lambda q: _side(q, table))
-    _put_verdicts(sheet, run, picked, table, plus, minus)
+    put_headings(sheet, table, lambda q: (working.sides[id(q)], ""))
+    _put_verdicts(sheet, run, picked, working)
     sheet.print_area = (0, 0, picked.next_row, 8)
     sheet.widths |= {0: 16, 1: 12, 2: 12, 3: 12, 4: 12, 5: 16, 6: 12, 7: 10}
     return sheet
 
 
-def _side(q: Quantity, table: Table) -> tuple[str, str]:
-    if q.role == "given":
-        return "", ""
-    return (
-        "with + h"
-        if table.column(q.node) < table.first_col + 1 + (table.last_col - table.first_col) // 2
-        else "with - h"
-    ), ""
+@dataclass
+class _WorkingTable:
+    """One row per parameter: the parameters with that one moved and the forward pass, for +h and for -h."""
+
+    table: Table
+    plus: Expression  # the cost with +h
+    minus: Expression
+    sides: dict[int, str]  # what the heading over a quantity says
 
 
-def _working_table(run: Run, sheet: Sheet, picked: PickedParameters) -> tuple[Table, Expression, Expression]:
-    """One row per parameter: the parameters with that one moved, and the forward pass, for +h and for -h."""
-    leaves = run.settings.leaves
-    row_number = given("row", (), "moved parameter")
+def _working_table(run: Run, sheet: Sheet, picked: PickedParameters) -> _WorkingTable:
+    step = run.settings.leaves["check_step"]
+    moved_row = given("row", (), "moved parameter")
     first_row = picked.next_row + 9
-    label_row = first_row - 5
-    columns: list[Quantity] = [Quantity(row_number, "given", "0")]
+    columns: list[Quantity] = [Quantity(moved_row, "given", "0")]
+    places, numbers, sides = dict(picked.places), dict(picked.numbers), {id(columns[0]): ""}
     costs: list[Expression] = []
-    places, numbers = dict(picked.places), dict(picked.numbers)
-    for sign in (1, -1):
+    for side, h in (("with + h", step), ("with - h", -step)):
         moved: dict[str, Expression] = {}
-        k = 0
+        counted = 0
         for name, w in picked.arrays.items():
-            order = given(f"number of {name}", w.shape)
-            col = sum(c.shape[1] for c in columns)
-            size = w.shape[0] * w.shape[1]
+            order, col = given(f"number of {name}", w.shape), sum(c.shape[1] for c in columns)
+            places[order.serial] = _across(sheet.name, first_row - 5, col, w.shape[1])
             for n, index in enumerate(indices(w.shape)):
-                numbers[order.serial, index] = float(k + n + 1)
-                sheet.put(label_row, col + n, k + n + 1, Style(color="#6B7280", size=9, align="center"))
-            places[order.serial] = _across(sheet.name, label_row, col, w.shape[1])
-            h = leaves["check_step"] if sign > 0 else -leaves["check_step"]
-            moved[name] = where(row_number, "=", order, w + h, w).named(name, w.meaning)
-            columns.append(Quantity(moved[name], "parameter", "0.0000", flat=True, entries=_entry(w)))
-            k += size
-        inputs = {name: leaves[name] for name in run.lesson.given}
+                counted += 1
+                numbers[order.serial, index] = float(counted)
+                sheet.put(first_row - 5, col + n, counted, Style(color=MUTED, size=9, align="center"))
+            moved[name] = where(moved_row, "=", order, w + h, w).named(name, w.meaning)
+            columns.append(Quantity(moved[name], "parameter", "0.0000", flat=True, entries=entry_names(w)))
+        inputs = {name: run.settings.leaves[name] for name in run.lesson.given}
         cost = stable(run.lesson.equations(**inputs, **moved))
-        known = {e.serial for e in moved.values()}
-        for e in upstream(cost):
-            if e.name and e.primitive and e.serial not in known and e is not cost and _has_cells(e, run):
-                columns.append(Quantity(e, "forward", "0.0000", flat=len(e.shape) == 2, entries=_entry(e)))
-        cost.named("cost", "cost with + h" if sign > 0 else "cost with - h") if not cost.name else None
+        named = [e for e in upstream(cost) if e.name and e.primitive and e not in moved.values() and e is not cost]
+        if not run.lesson.data_sheet:  # arrays over all the data stay inside the sums
+            columns += [Quantity(e, "forward", "0.0000", flat=True, entries=entry_names(e)) for e in named]
         columns.append(Quantity(cost, "cost", "0.0000000"))
         costs.append(cost)
-    carries = {row_number.serial: Carry(literal(1), row_number + 1)}
+        sides |= {id(c): side for c in columns if id(c) not in sides}
+    carries = {moved_row.serial: Carry(literal(1), moved_row + 1)}
     table = Table(CHECK, first_row, 0, columns, len(picked.rows), places, numbers, carries)
-    return table, costs[0], costs[1]
+    return _WorkingTable(table, costs[0], costs[1], sides)
 
 
-def _has_cells(e: Expression, run: Run) -> bool:
-    """Arrays over all 200 points stay inside the sums."""
-    return not run.lesson.data_sheet
-
-
-def _entry(e: Expression):  # type: ignore[no-untyped-def]
-    names = [",".join(str(i + 1) for i in squeezed(index, e.shape)) for index in indices(e.shape)]
-    return lambda k: names[k]
-
-
-def _across(sheet: str, row: int, col: int, width: int):  # type: ignore[no-untyped-def]
+def _across(sheet: str, row: int, col: int, width: int) -> Callable[[Index], Position]:
     return lambda index: Position(sheet, row, col + index[0] * width + index[1], False)
 
 
-def _put_verdicts(
-    sheet: Sheet, run: Run, picked: PickedParameters, table: Table, plus: Expression, minus: Expression
-) -> None:
+def _put_verdicts(sheet: Sheet, run: Run, picked: PickedParameters, working: _WorkingTable) -> None:
+    table, plus, minus = working.table, working.plus, working.minus
     epoch, step, tolerance = (run.settings.items[n] for n in ("check_epoch", "check_step", "check_tolerance"))
     cells = {s.name: a1(s.row, s.col, absolute=True) for s in (epoch, step, tolerance)}
     number = Style(number_format="0.00000000", align="right")
@@ -143,7 +142,7 @@ def _put_verdicts(
         5,
         1,
         OK if worst else DIFFERS,
-        Style(bold=True, align="center", border="#D5DAE1"),
+        Style(bold=True, align="center", border=LINE),
         formula=f'IF(COUNTIF({verdicts},"{OK}")={len(picked.rows)},"{OK}","{DIFFERS}")',
     )
     for first, final in (((VERDICT_ROW, 7), (last, 7)), ((5, 1), (5, 1))):

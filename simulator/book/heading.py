@@ -8,6 +8,7 @@ from simulator.sheet.sheet import Sheet
 from simulator.sheet.style import ROLES, Style, header
 from simulator.sheet.table import Labels, PlannedCell, Quantity, Table
 from simulator.tape.equation import equation
+from simulator.tape.expression import Expression, indices, squeezed
 
 LEVELS = 4  # stage, symbol, meaning, entry
 STAGES = {
@@ -62,6 +63,12 @@ def put_headings(sheet: Sheet, table: Table, stage: Callable[[Quantity], tuple[s
         sheet.put(top, first, title, header(role, level=1), formula=formula)
         sheet.merge(top, first, top, last)
     sheet.heights[top + 2] = 30
+
+
+def entry_names(node: Expression) -> Callable[[int], str] | None:
+    """The entries of an array laid out in one row: 1, 2 for a vector, 1,1 and 1,2 for a matrix."""
+    names = [",".join(str(i + 1) for i in squeezed(index, node.shape)) for index in indices(node.shape)]
+    return (lambda k: names[k]) if len(names) > 1 else None
 
 
 def _short(q: Quantity) -> str:

@@ -5,10 +5,8 @@ Both are tables with one row per epoch, in which only arrays that are used more 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from simulator.book.charts import column_area
-from simulator.book.heading import put_headings
+from simulator.book.heading import entry_names, put_headings
 from simulator.book.trajectory import CACHED_POINTS, follow
 from simulator.lessons import find_lesson
 from simulator.lessons.lesson import Lesson
@@ -34,15 +32,8 @@ def _one_row(quantities: list[Quantity]) -> list[Quantity]:
         if q.node.shape in ((), (1, 1)):
             flat.append(q)
         else:
-            flat.append(Quantity(q.node, q.role, q.number_format, entries=_entry_names(q.node), flat=True))
+            flat.append(Quantity(q.node, q.role, q.number_format, entries=entry_names(q.node), flat=True))
     return flat
-
-
-def _entry_names(node: Expression) -> Callable[[int], str]:
-    rows, columns = node.shape
-    if 1 in (rows, columns):
-        return lambda i: f"{i + 1}"
-    return lambda i: f"{i // columns + 1},{i % columns + 1}"
 
 
 class _Training:

@@ -7,7 +7,8 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from simulator.sheet.table import Table, Values
+from simulator.sheet.step import Values
+from simulator.sheet.table import Table
 
 CACHED_POINTS = 2_000  # a longer curve is drawn by the spreadsheet itself, from its cells
 

@@ -7,25 +7,20 @@ more memory than one block.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from simulator.errors import LayoutError, SettingError
 from simulator.sheet.address import COLUMNS, ROWS, a1, column_name, sheet_prefix
+from simulator.sheet.step import Step, Values, step_of
 from simulator.sheet.style import BODY, MUTED, Style
 from simulator.tape.dialect import CAREFUL_PYTHON, PYTHON, Dialect
 from simulator.tape.expression import Expression, Index, Shape, indices, squeezed
 from simulator.tape.formula import formula_text, python_text
 from simulator.tape.scalar import Number, Position, Ref, Scalar, lowered
-
-Values = tuple[float, ...]
-Step = Callable[[Values, Values], Values]
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class Quantity:
 
     def place(self, index: Index) -> tuple[int, int]:
         row, col = index or (0, 0)
-        if self.flat:
+        if self.flat and index:
             return (0, row * self.node.shape[1] + col)
         return (col, row) if self.across else (row, col)
 
@@ -249,7 +244,7 @@ class Table:
         """What computes the first block, and every later one from the block before."""
         used: dict[tuple[int, Index], int] = {}
         sources = [[self._source(which, dialect, used) for dialect in (PYTHON, CAREFUL_PYTHON)] for which in (2, 3)]
-        first, later = (_guarded(fast, careful, tuple(self.givens[key] for key in used)) for fast, careful in sources)
+        first, later = (step_of(fast, careful, tuple(self.givens[key] for key in used)) for fast, careful in sources)
         return first, later
 
     def _source(self, which: int, dialect: Dialect, used: dict[tuple[int, Index], int]) -> str:
@@ -301,46 +296,3 @@ def formula_at(text: str, rows: Mapping[str, int]) -> str:
     'B10*E6'
     """
     return re.sub(r"\{([^|}]+)\|(-?\d+)\}", lambda m: str(rows[m[1]] + int(m[2])), text)
-
-
-def _guarded(fast: str, careful: str, givens: Values) -> Step:
-    """The step with the C library's functions; where it fails, once more with errors that spread as NaN."""
-    quick = _function(fast, {"exp": math.exp, "log": math.log, "tanh": math.tanh, "pow": math.pow})
-
-    def run(previous: Values, followed: Values) -> Values:
-        try:
-            found = quick(previous, followed, givens)
-            failed = not math.isfinite(sum(found))
-        except (ArithmeticError, ValueError):
-            failed = True
-        if failed:
-            functions = {name: _or_nan(getattr(math, name)) for name in ("exp", "log", "tanh", "pow")}
-            slow = _function(careful, {**functions, "max": _or_nan(max), "choose": _choose})
-            with np.errstate(all="ignore"):
-                found = slow(*([np.float64(x) for x in xs] for xs in (previous, followed, givens)))
-            found = tuple(float(x) if math.isfinite(x) else math.nan for x in found)
-        return found
-
-    return run
-
-
-def _function(source: str, names: dict[str, Any]) -> Callable[..., Values]:
-    exec(source, names)  # our own text: operators, slots and these names, nothing a user typed
-    step: Callable[..., Values] = names["step"]
-    return step
-
-
-def _or_nan(function: Callable[..., float]) -> Callable[..., np.float64]:
-    def tried(*args: float) -> np.float64:
-        try:
-            return np.float64(np.nan if any(math.isnan(x) for x in args) else function(*args))
-        except (ArithmeticError, ValueError):
-            return np.float64(np.nan)
-
-    return tried
-
-
-def _choose(a: float, b: float, holds: Callable[[], bool], x: Callable[[], Any], y: Callable[[], Any]) -> Any:
-    if math.isnan(a) or math.isnan(b):
-        return np.float64(np.nan)
-    return x() if holds() else y()

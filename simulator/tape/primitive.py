@@ -18,6 +18,7 @@ from simulator.errors import ShapeError
 from simulator.tape import scalar
 from simulator.tape.expression import Expression, Index, Shape, broadcast_shapes, indices, literal
 from simulator.tape.scalar import Call, Choice, Number, Power, Scalar, Total
+from simulator.tape.simplify import simplified
 
 Array = NDArray[np.float64]
 Element = Callable[[Expression, Index], Scalar]
@@ -47,73 +48,11 @@ PRIMITIVES: dict[str, Primitive] = {}
 
 def apply(name: str, *args: Expression, **params: Any) -> Expression:
     """The node that applies a primitive, after the few simplifications that a lecturer makes too."""
-    node = _simplified(name, args, params)
+    node = simplified(name, args, params)
     if node is not None:
         return node
     p = PRIMITIVES[name]
     return Expression(p, args, p.shape(*(a.shape for a in args), **params), params)
-
-
-def _is_literal(e: E, value: float) -> bool:
-    return e.value == value
-
-
-def _is(e: E, name: str) -> bool:
-    return not e.name and e.primitive is not None and e.primitive.name == name
-
-
-def _constant_divisor(e: E) -> tuple[E, E] | None:
-    """x and m when e is x/m without a name and m is a literal."""
-    return (e.args[0], e.args[1]) if _is(e, "divide") and e.args[1].value is not None else None
-
-
-def _simplified(name: str, args: tuple[E, ...], params: dict[str, Any]) -> E | None:
-    a, b = args[0], args[-1]
-    over_a, over_b = _constant_divisor(a), _constant_divisor(b)
-    match name:
-        case "negative" if _is(a, "negative"):
-            return a.args[0]
-        case "negative" if over_a:
-            return -over_a[0] / over_a[1]
-        case "negative" if _is(a, "divide") and _is(a.args[0], "negative"):
-            return a.args[0].args[0] / a.args[1]
-        case "add" if over_a and over_b and over_a[1].value == over_b[1].value:
-            return (over_a[0] + over_b[0]) / over_a[1]
-        case "add" if _is(b, "negative"):
-            return a - b.args[0]
-        case "multiply" if _is_literal(a, 1) and b.value is None:
-            return b
-        case "multiply" if _is_literal(b, 1) and a.value is None:
-            return a
-        case "multiply" if _is_literal(a, -1):
-            return -b
-        case "multiply" if _is_literal(b, -1):
-            return -a
-        case "multiply" if over_a:  # (x/m)*y = x*y/m, so that the 1/m of a mean stays at the end
-            return over_a[0] * b / over_a[1]
-        case "multiply" if over_b:
-            return a * over_b[0] / over_b[1]
-        case "multiply" if _is(b, "negative"):
-            return -(a * b.args[0])
-        case "multiply" if _is(a, "divide") and _is_literal(a.args[0], 1):  # (1/p)*y = y/p
-            return b / a.args[1]
-        case "multiply" if _is(b, "divide") and _is_literal(b.args[0], 1):
-            return a / b.args[1]
-        case "divide" if over_a and b.value is None:
-            return over_a[0] / b / over_a[1]
-        case "matmul" if over_b:
-            return (a @ over_b[0]) / over_b[1]
-        case "matmul" if over_a:
-            return (over_a[0] @ b) / over_a[1]
-        case "matmul" if _is(b, "multiply") and b.args[0].value is not None:
-            return b.args[0] * (a @ b.args[1])
-        case "sum" if over_a:
-            return a.args[0].sum(params["axis"]) / over_a[1]
-        case "sum" if _is(a, "multiply") and a.args[0].value is not None:
-            return a.args[0] * a.args[1].sum(params["axis"])
-        case "transpose" if _is(a, "transpose"):
-            return a.args[0]
-    return None
 
 
 def _elementwise(

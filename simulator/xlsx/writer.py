@@ -10,12 +10,10 @@ import contextlib
 import json
 import math
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +23,12 @@ from xlsxwriter.worksheet import Worksheet
 
 from simulator.book.workbook import Workbook
 from simulator.errors import WorkbookError
-from simulator.sheet.address import a1, column_name
+from simulator.sheet.address import a1
 from simulator.sheet.chart import PALETTE, Area, Chart
 from simulator.sheet.sheet import Highlight, Sheet
 from simulator.sheet.style import BAND, Style
-from simulator.sheet.table import PlannedCell, Table, Values
+from simulator.sheet.table import Table
+from simulator.xlsx.rows import row_printer, with_errors
 
 PROPERTY = "simulator"  # the custom document property that names lesson and epochs
 # A fixed date: the same input gives the same bytes, so that version control shows real changes only.
@@ -180,11 +179,11 @@ class _Writer:
         def rows() -> Iterator[str]:
             # Formats have their numbers only now, when the file is being put together.
             numbers = {style: f._get_xf_index() for style, f in plain.items()}
-            first, later = (_compiled(table, which, numbers, texts) for which in (False, True))
+            first, later = (row_printer(table, which, numbers, texts) for which in (False, True))
             for k, values in enumerate(table.blocks()):
                 text = (later if k else first)(tuple(table.rows_at(k).values()), values)
                 if not all(map(math.isfinite, values)):
-                    text = _with_errors(text)
+                    text = with_errors(text)
                 yield text
                 self.written += len(values)
                 if k % 64 == 0:
@@ -268,44 +267,6 @@ def _characters(sheet: Sheet) -> float:
 
 def _area(a: Area) -> list[Any]:
     return [a.sheet, a.row, a.col, a.last_row, a.last_col]
-
-
-def _compiled(
-    table: Table, later: bool, formats: dict[Style, int], texts: dict[str, int]
-) -> Callable[[tuple[int, ...], Values], str]:
-    """A function of (first row on every sheet, values) that prints a block: one f-string, compiled."""
-    sheets = list(table.rows_at(0))
-    offsets: dict[tuple[str, int], str] = {}
-
-    def row_name(match: re.Match[str]) -> str:
-        return "{" + offsets.setdefault((match[1], int(match[2])), f"r{len(offsets)}") + "}"
-
-    cells: dict[int, list[str]] = {row: [] for row in range(table.height)}
-    for c in table.plan:
-        at = f"{column_name(c.col)}{{{table.sheet}|{c.row}}}"
-        style = f'r="{at}" s="{formats[c.style]}"'
-        if c.quantity:
-            cells[c.row].append(_cell(c, style, table.slot[c.quantity.node.serial, c.index], later))
-        else:
-            cells[c.row].append(f'<c {style} t="s"><v>{texts[c.text]}</v></c>')
-    body = "".join(f'<row r="{{{table.sheet}|{row}}}">{"".join(cs)}</row>' for row, cs in cells.items() if cs)
-    body = re.sub(r"\{([^|}]+)\|(-?\d+)\}", row_name, body)
-    lines = [f" {name} = b[{sheets.index(sheet)}] + {offset}" for (sheet, offset), name in offsets.items()]
-    scope: dict[str, Any] = {}
-    source = "\n".join(["def render(b, v):", *lines, f" return f'''{body}'''"])
-    exec(source, scope)  # our own text: formulas from the tape, numbers of rows and styles
-    render: Callable[[tuple[int, ...], Values], str] = scope["render"]
-    return render
-
-
-def _cell(c: PlannedCell, style: str, slot: int, later: bool) -> str:
-    formula = escape(c.later if later else c.first, quote=False)
-    return f"<c {style}><f>{formula}</f><v>{{v[{slot}]!r}}</v></c>"
-
-
-def _with_errors(rows: str) -> str:
-    """The same rows, with the spreadsheet's error where a value is not a number."""
-    return re.sub(r'(<c r="[A-Z]+\d+" s="\d+")>(<f>[^<]*</f>)<v>(?:-?inf|nan)</v>', r'\1 t="e">\2<v>#NUM!</v>', rows)
 
 
 def write_workbook(workbook: Workbook, path: Path, progress: Progress = lambda done, total: None) -> Path:
