@@ -1,0 +1,100 @@
+"""What the sheets say: headings with notes, answers, verdicts, views."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulator.book.gradient_check import DIFFERS, OK
+from simulator.book.workbook import Workbook, workbook_of
+from simulator.lessons import LESSONS
+from simulator.sheet.sheet import Sheet
+
+
+def sheet(workbook: Workbook, name: str) -> Sheet:
+    return next(s for s in workbook.sheets if s.name == name)
+
+
+@pytest.fixture(scope="module", params=LESSONS)
+def workbook(request: pytest.FixtureRequest) -> Workbook:
+    return workbook_of(LESSONS[request.param].run(epochs=12))
+
+
+def test_the_sheets_stand_in_reading_order(workbook: Workbook) -> None:
+    view = "Fit" if workbook.lesson == "linear-regression" else "Boundary"
+    expected = ["Read me", "Parameters", "Training", "Charts", view, "Gradient check", "Sweep"]
+    names = [s.name for s in workbook.sheets if s.name not in ("Data", "Contrast")]
+    assert names == expected
+
+
+def test_every_quantity_of_training_has_a_note_with_its_equation_or_formula(workbook: Workbook) -> None:
+    training = sheet(workbook, "Training")
+    [table] = training.tables
+    notes = {col: text for (_, col), text in training.notes.items()}
+    for q in table.quantities:
+        text = notes[table.column(q.node)]
+        assert f"{q.node.name}" in text.splitlines()[0]
+        assert "\nfirst cell: =" in text or "\nsecond epoch: =" in text
+        if q.role in ("forward", "cost", "backward", "update"):
+            assert f"\n{q.node.name} = " in text
+
+
+def test_guarded_forms_say_so_in_their_note() -> None:
+    notes = sheet(workbook_of(LESSONS["and"].run(epochs=3)), "Training").notes.values()
+    guarded = [n.splitlines()[0].partition(":")[0] for n in notes if "EXP(-Z), which equals it" in n]
+    assert guarded == ["-(1-y)log(1-p)", "dC/dp", "dp/dZ"]
+
+
+def test_training_is_frozen_below_its_headings_and_stages_are_merged(workbook: Workbook) -> None:
+    training = sheet(workbook, "Training")
+    [table] = training.tables
+    assert training.freeze == (table.first_row, 1)
+    stages = [training.cells[table.first_row - 4, c].value for c in range(table.last_col + 1)]
+    assert [s for s in stages if s][-3:] == ["Cost", "Backward", "Update"]
+
+
+# lesson, threshold, first epoch below it
+ANSWERS = [("and", 0.09, 52), ("decoder", 0.2, 53), ("xor-tanh", 0.1, 35), ("linear-regression", 0.2, 16)]
+
+
+@pytest.mark.parametrize(("name", "threshold", "epoch"), ANSWERS)
+def test_answers_on_training(name: str, threshold: float, epoch: int) -> None:
+    run = LESSONS[name].run()
+    answers = [
+        c.value for (r, _), c in sorted(sheet(workbook_of(run), "Training").cells.items()) if r == 3 and c.formula
+    ]
+    costs = run.column("cost")
+    assert answers == [threshold, epoch, costs.min(), costs[-1]]
+    assert costs[epoch - run.first_epoch] < threshold <= costs[epoch - run.first_epoch - 1]
+
+
+@pytest.mark.parametrize("name", LESSONS)
+@pytest.mark.parametrize("epoch", [1, 5, 12])
+def test_the_gradient_check_is_green_for_right_gradients_and_red_for_the_printed_mistake(name: str, epoch: int) -> None:
+    check = sheet(workbook_of(LESSONS[name].run(epochs=12, settings={"check_epoch": epoch})), "Gradient check")
+    assert check.cells[5, 1].value == (DIFFERS if name == "decoder-sigmoid-as-printed" else OK)
+
+
+def test_the_boundary_of_and_separates_the_corners_at_the_last_epoch() -> None:
+    boundary = sheet(workbook_of(LESSONS["and"].run()), "Boundary")
+    corners = [c for c in boundary.cells.values() if c.style.bold and c.style.border and c.formula]
+    assert sorted(round(float(c.value)) for c in corners) == [0, 0, 0, 1]
+
+
+def test_the_map_of_the_decoder_shows_each_class_at_its_corner() -> None:
+    boundary = sheet(workbook_of(LESSONS["decoder"].run()), "Boundary")
+    corners = {at: c.value for at, c in boundary.cells.items() if c.style.bold and c.style.border and c.formula}
+    assert [value for _, value in sorted(corners.items())] == [1, 3, 0, 2]  # upper row first: 01, 11, then 00, 10
+
+
+def test_the_contrast_names_the_difference() -> None:
+    workbook = workbook_of(LESSONS["decoder-sigmoid"].run())
+    contrast = sheet(workbook, "Contrast")
+    assert "leaves the sigmoid's slope A (1 - A) out" in str(contrast.cells[1, 0].value)
+    [chart] = contrast.charts
+    assert [round(s.y_numbers[59], 3) for s in chart.series] == [1.169, 1.052]
+
+
+def test_a_long_run_sweeps_its_first_200_epochs_and_says_so() -> None:
+    sweep = sheet(workbook_of(LESSONS["and"].run(epochs=300)), "Sweep")
+    assert sweep.tables[0].count == 200
+    assert "The first 200 epochs." in str(sweep.cells[1, 0].value)
