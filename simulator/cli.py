@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="simulator",
     help="The spreadsheet in which students work backpropagation by hand: written, proved, and played with.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 WORKBOOKS, REPORT = Path("workbooks"), Path("reports/verification.md")
 PROGRESS_FROM = 100_000  # cells; less than that is written before a bar could be read
+BYTES_A_CELL = 13  # of a finished file
 
 Epochs = Annotated[int | None, typer.Option("--epochs", help="How far to count the epochs; 70 for most lessons.")]
 Changes = Annotated[
@@ -60,11 +61,16 @@ def build(
     from simulator.lessons import LESSONS, find_lesson
     from simulator.xlsx.build import build_lesson
 
+    if everything == bool(names):
+        received = f"both --all and {', '.join(names)}" if names else "neither"
+        raise SettingError(f"build needs a lesson or --all. Received: {received}. 'simulator lessons' lists them.")
     chosen = list(LESSONS.values()) if everything else [find_lesson(name) for name in names or ()]
-    if not chosen:
-        raise SettingError("build needs a lesson or --all. Received: neither. 'simulator lessons' lists them.")
     settings = _settings(changes)
-    one_file = out.suffix == ".xlsx"
+    for lesson in chosen:
+        lesson.run(epochs, settings)  # refuses what is impossible before the first file is written
+    one_file = out.suffix.lower() == ".xlsx"
+    if out.suffix and not one_file:
+        raise SettingError(f"--out takes a folder, or a file that ends in .xlsx. Received: '{out}'.")
     if one_file and len(chosen) > 1:
         raise SettingError(
             f"--out can be a file for one lesson only. Received: {len(chosen)} lessons and '{out}'. Give a folder."
@@ -75,6 +81,8 @@ def build(
         with _progress(lesson.name) as progress:
             verification = build_lesson(lesson, path, epochs, settings, engine, progress)
         agrees = _say(verification) and agrees
+        if not verification.agrees:
+            typer.echo(f"  not handed over: '{path}' is as it was; --engine none writes it all the same")
     raise typer.Exit(0 if agrees else 1)
 
 
@@ -93,7 +101,10 @@ def verify(
     engines = choose_engines(engine)
     results = []
     for path in paths:
-        results.append(verify_file(path, engines))
+        with _progress(str(path)) as progress:
+            size = path.stat().st_size // BYTES_A_CELL if path.exists() else 0
+            progress(size, size)
+            results.append(verify_file(path, engines))
         if not as_json:
             _say(results[-1])
     if as_json:
@@ -182,8 +193,10 @@ def _progress(title: str) -> Iterator[Progress]:
             bar = bars.enter_context(_bar())
             bar.add_task(title, total=total)
         if bar is not None:
-            stage = "writing" if done < total else "recalculating and comparing"
-            bar.update(bar.task_ids[0], completed=done, description=f"{title}: {stage}")
+            if done < total:
+                bar.update(bar.task_ids[0], completed=done, description=f"{title}: writing")
+            else:
+                bar.update(bar.task_ids[0], total=None, description=f"{title}: recalculating and comparing")
 
     with bars:
         yield advance
@@ -197,13 +210,36 @@ def _bar() -> Bar:
     return Progress(*columns, console=Console(stderr=True), transient=True)
 
 
+UsageError: type[typer.BadParameter] = typer.BadParameter.__mro__[1]  # has no public name
+
+
+def _command() -> str:
+    """The command that was typed, for a hint, or nothing."""
+    return (
+        f"{sys.argv[1]} "
+        if sys.argv[1:] and sys.argv[1] in {c.callback.__name__ for c in app.registered_commands if c.callback}
+        else ""
+    )
+
+
 def main() -> None:
     """Run the command line; an error is one sentence on standard error and exit status 2."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # leave by the way that cleans up
+            signal.signal(getattr(signal, name), lambda number, frame: sys.exit(128 + number))
     try:
-        app()
+        status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+    except UsageError as error:
+        said = error.format_message().rstrip(".?")
+        sys.stderr.write(f"simulator: {said}. 'simulator {_command()}--help' shows what it takes.\n")
+        status = 2
     except SimulatorError as error:
         sys.stderr.write(f"simulator: {error}\n")
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        sys.stderr.write("simulator: interrupted; earlier workbooks are untouched.\n")
-        raise SystemExit(130) from None
+        status = 2
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("simulator: interrupted; what was not finished is removed, earlier workbooks are untouched.\n")
+        status = 130
+    except OSError as error:  # standard output is full or gone
+        sys.stderr.write(f"simulator: The output must go somewhere that takes it. Received: {error.strerror}.\n")
+        status = 2
+    sys.exit(status)

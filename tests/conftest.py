@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test marked needs_libreoffice skips with its reason; in CI a missing LibreOffice is a failure."""
+    """Tests of LibreOffice skip where it is missing, with the reason; in CI its absence is a failure."""
     if find_libreoffice() is not None or os.environ.get("CI"):
         return
     for item in items:

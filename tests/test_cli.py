@@ -100,3 +100,4 @@ def test_no_heavy_module_is_loaded_for_a_build(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]"
+    assert (tmp_path / "workbooks" / "and.xlsx").exists()

@@ -12,9 +12,9 @@ from simulator.book.parameters import put_labelled
 from simulator.book.training import at_epoch
 from simulator.book.trajectory import Trajectory
 from simulator.lessons.run import Run
-from simulator.lessons.setting import BOUNDARY
+from simulator.lessons.setting import BOUNDARY, setting_name
 from simulator.lessons.training import trace_epoch
-from simulator.sheet.address import a1
+from simulator.sheet.address import a1, column_name, range_text
 from simulator.sheet.sheet import Highlight, Sheet
 from simulator.sheet.style import HEADING, LABEL, SUBTITLE, TITLE, Style, header, restyled
 from simulator.sheet.table import Carry, Quantity, Table
@@ -27,7 +27,6 @@ POINTS = 21  # a side
 MAP_ROW, MAP_COL = 6, 4
 PARAMETER_ROW = 7
 CLASS_FILLS = ("#BFDBFE", "#FECACA", "#BBF7D0", "#FDE68A", "#DDD6FE", "#FBCFE8", "#BAE6FD", "#E5E7EB")
-LOW, MIDDLE, HIGH = "#F8A5A5", "#FFFFFF", "#93B8F5"
 
 
 class PickedParameters:
@@ -39,12 +38,12 @@ class PickedParameters:
         self.arrays: dict[str, Expression] = {}
         picked = run.settings.items[epoch_name]
         cell = a1(picked.row, picked.col, absolute=True)
-        block = path.picked[int(picked.value) - run.first_epoch]
+        block = path.picked[run.block_of(epoch_name)]
         self.rows: dict[tuple[str, Index], int] = {}
         for name, w in run.epoch.parameters.items():
             array = self.arrays[name] = given(name, w.shape, w.meaning)
             for index in indices(w.shape):
-                label = "".join([name, *(f"_{i + 1}" for i in squeezed(index, w.shape))])
+                label = setting_name(name, squeezed(index, w.shape))
                 value = block[run.table.slot[w.serial, index]]
                 sheet.put(row, 0, label, LABEL)
                 formula = at_epoch(run, w, index, cell)
@@ -127,7 +126,6 @@ def _put_map(sheet: Sheet, run: Run, table: Table, answer: Expression, classes: 
     slot, col = table.slot[answer.serial, index], table.column(answer)
     x1, x2 = (table.find(name).node for name in ("x1", "x2"))
     blocks = list(table.blocks())
-    samples = _sample_points(run)
     what = f"{run.lesson.output} over the square" if classes == 1 else "most probable class over the square"
     sheet.put(MAP_ROW - 2, MAP_COL, what, HEADING)
     colours = "red: towards 0, blue: towards 1" if classes == 1 else "one colour a class, counted from 0"
@@ -135,14 +133,7 @@ def _put_map(sheet: Sheet, run: Run, table: Table, answer: Expression, classes: 
     for k, block in enumerate(blocks):
         i, j = k % POINTS, k // POINTS
         row = MAP_ROW + POINTS - 1 - j
-        here = (round(block[table.slot[x1.serial, ()]], 9), round(block[table.slot[x2.serial, ()]], 9))
-        style = Style(
-            number_format="0" if classes > 1 else "0.00",
-            align="center",
-            size=9,
-            border="#111827" if here in samples else "",
-            bold=here in samples,
-        )
+        style = Style(number_format="0" if classes > 1 else "0.00", align="center", size=9)
         sheet.put(row, MAP_COL + i, block[slot], style, formula=a1(table.first_row + k, col))
         if j == 0:
             sheet.put(
@@ -164,6 +155,7 @@ def _put_map(sheet: Sheet, run: Run, table: Table, answer: Expression, classes: 
     sheet.put(MAP_ROW + POINTS + 1, MAP_COL + POINTS // 2, "x1", LABEL)
     sheet.put(MAP_ROW - 1, MAP_COL - 1, "x2", restyled(LABEL, align="center"))
     first, final = (MAP_ROW, MAP_COL), (MAP_ROW + POINTS - 1, MAP_COL + POINTS - 1)
+    sheet.highlights.append(Highlight(first, final, "formula", _is_a_sample(run)))
     if classes == 1:
         sheet.highlights.append(Highlight(first, final, "scale"))
     else:
@@ -173,7 +165,14 @@ def _put_map(sheet: Sheet, run: Run, table: Table, answer: Expression, classes: 
             )
 
 
-def _sample_points(run: Run) -> set[tuple[float, float]]:
-    X = run.lesson.given["X"]
-    pairs = X if run.lesson.samples == 0 else list(zip(*X, strict=True))
-    return {(round(float(a), 9), round(float(b), 9)) for a, b in pairs}
+def _is_a_sample(run: Run) -> str:
+    """The formula that is true in a cell of the map when a sample lies there."""
+    [place] = [p for p in run.settings.arrays if p.leaf.name == "X"]
+    m = place.leaf.shape[run.lesson.samples]
+    x1_cell, x2_cell = f"{column_name(MAP_COL)}${MAP_ROW + POINTS + 1}", f"${column_name(MAP_COL - 1)}{MAP_ROW + 1}"
+    near = []
+    for k, cell in enumerate((x1_cell, x2_cell)):
+        row, col = (place.row, place.col + k) if run.lesson.samples == 0 else (place.row + k, place.col)
+        last = (row + m - 1, col) if run.lesson.samples == 0 else (row, col + m - 1)
+        near.append(f"(ABS({cell}-{range_text(place.sheet, row, col, *last)})<0.000000001)")
+    return f"=SUMPRODUCT({'*'.join(near)})>0"

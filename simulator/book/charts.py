@@ -5,6 +5,8 @@ from __future__ import annotations
 from simulator.book.heading import put_headings
 from simulator.book.trajectory import Trajectory
 from simulator.lessons.run import Run
+from simulator.lessons.setting import setting_name
+from simulator.lessons.training import CURVES_FIRST_ROW
 from simulator.sheet.chart import Area, Chart, Series
 from simulator.sheet.sheet import Sheet
 from simulator.sheet.style import COST, SUBTITLE, TITLE
@@ -13,7 +15,6 @@ from simulator.tape.expression import Expression, indices, literal, squeezed
 from simulator.tape.namespace import element, where
 
 SHEET = "Charts"
-FIRST_ROW = 28
 
 
 def curves_table(run: Run) -> Table:
@@ -28,9 +29,11 @@ def curves_table(run: Run) -> Table:
     ]
     for name, w in run.epoch.parameters.items():
         for index in indices(w.shape):
-            symbol = "".join([name, *(f"_{i + 1}" for i in squeezed(index, w.shape))])
+            symbol = setting_name(name, squeezed(index, w.shape))
             columns.append(Quantity(element(w, index).named(symbol, run.lesson.meanings[name]), "parameter"))
-    return Table(SHEET, FIRST_ROW, 0, columns, run.count, run.settings.places, run.settings.numbers, follows=run.table)
+    return Table(
+        SHEET, CURVES_FIRST_ROW, 0, columns, run.count, run.settings.places, run.settings.numbers, follows=run.table
+    )
 
 
 def column_area(table: Table, node: Expression) -> Area:
@@ -38,7 +41,7 @@ def column_area(table: Table, node: Expression) -> Area:
     return Area(table.sheet, table.first_row, col, table.last_row, col)
 
 
-def charts_sheet(run: Run, table: Table, path: Trajectory, cost_slot: int) -> Sheet:
+def charts_sheet(run: Run, table: Table, path: Trajectory) -> Sheet:
     sheet = Sheet(SHEET, "#7C3AED", tables=[table])
     sheet.put(0, 0, f"{run.lesson.title}: cost and parameters", TITLE)
     sheet.put(1, 0, "The curves follow every change on the sheet Parameters.", SUBTITLE)
@@ -46,7 +49,6 @@ def charts_sheet(run: Run, table: Table, path: Trajectory, cost_slot: int) -> Sh
     epoch, cost, _, *parameters = table.quantities
     x = column_area(table, epoch.node)
     numbers = tuple(float(run.first_epoch + k) for k in range(run.count)) if path.curves else ()
-    span = (0.0, float(run.first_epoch + max(run.count - 1, 1)))
     costs = tuple(path.costs) if path.curves else ()
     title = f"{run.lesson.title}: {run.epoch.cost.meaning}"
     sheet.charts.append(
@@ -57,7 +59,7 @@ def charts_sheet(run: Run, table: Table, path: Trajectory, cost_slot: int) -> Sh
             (Series("cost", x, column_area(table, cost.node), numbers, costs),),
             2,
             0,
-            x_range=span,
+            x_min=0,
         )
     )
     slots = [slot for w in run.epoch.parameters.values() for slot in run.table.slots(w)]
@@ -65,5 +67,5 @@ def charts_sheet(run: Run, table: Table, path: Trajectory, cost_slot: int) -> Sh
         Series(q.node.name, x, column_area(table, q.node), numbers, path.curves.get(slot, ()))
         for q, slot in zip(parameters, slots, strict=True)
     )
-    sheet.charts.append(Chart("Parameters", "epoch", "value", curves, 2, 0, x_range=span, x_offset=740))
+    sheet.charts.append(Chart("Parameters", "epoch", "value", curves, 2, 0, x_min=0, x_offset=740))
     return sheet

@@ -48,7 +48,7 @@ def put_headings(sheet: Sheet, table: Table, stage: Callable[[Quantity], tuple[s
             spans[-1] = (*spans[-1][:3], col + width - 1)
         else:
             spans.append((text, column.role, start, col + width - 1))
-        sheet.put(top + 1, col, column.symbol or column.node.name, header(column.role, level=2))
+        sheet.put(top + 1, col, column.node.name, header(column.role, level=2))
         sheet.put(top + 2, col, _short(column), header(column.role, level=3))
         for i in range(width):
             if column.entries:
@@ -88,7 +88,7 @@ def _width(q: Quantity) -> float:
 
 def note(q: Quantity, first: PlannedCell, table: Table) -> str:
     """What a quantity is: its meaning, equation and the formula of its first cell."""
-    lines = [f"{q.symbol or q.node.name}: {q.node.meaning}" if q.node.meaning else q.node.name]
+    lines = [f"{q.node.name}: {q.node.meaning}" if q.node.meaning else q.node.name]
     if q.node.serial in table.carries:
         lines.append("first from Parameters, then the updated value of the epoch before")
     elif q.node.primitive:

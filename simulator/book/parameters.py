@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from simulator.lessons.run import Run
-from simulator.lessons.setting import DATA, PARAMETERS, ArrayPlace, Setting
+from simulator.lessons.setting import DATA, PARAMETERS, PICKERS, ArrayPlace, Setting
+from simulator.lessons.training import entry_name
 from simulator.sheet.sheet import Sheet, Validation
 from simulator.sheet.style import HEADING, INPUT, KEY, LABEL, REMARK, SUBTITLE, TITLE, header, restyled
 
@@ -15,8 +16,14 @@ def put_setting(sheet: Sheet, setting: Setting) -> None:
     sheet.put(setting.row, setting.col, setting.value, restyled(INPUT, number_format=FORMAT))
     sheet.names[setting.name] = (setting.row, setting.col)
     kind = "A whole number" if setting.kind == "integer" else "A number"
-    rule = f"{kind} from {setting.low:g} to {setting.high:g}."
-    sheet.validations.append(Validation(setting.row, setting.col, setting.kind, setting.low, setting.high, rule))
+    low: float | str
+    high: float | str
+    low, high, limits = setting.low, setting.high, f"from {setting.low:g} to {setting.high:g}"
+    if setting.name in PICKERS:  # the limits move with the first epoch
+        limits = "among the epochs of the table"
+        low, high = "=first_epoch", f"=first_epoch+{setting.high - setting.low:.0f}"
+    rule = Validation(setting.row, setting.col, setting.kind, low, high, f"{kind} {limits}.")
+    sheet.validations.append(rule)
 
 
 def put_labelled(sheet: Sheet, setting: Setting) -> None:
@@ -46,17 +53,18 @@ def parameters_sheet(run: Run) -> Sheet:
 
 def _put_array(sheet: Sheet, run: Run, place: ArrayPlace) -> None:
     rows, columns = place.leaf.shape[::-1] if place.across else place.leaf.shape
-    shape = " x ".join(map(str, place.leaf.shape))
-    sheet.put(place.title_row, 0, f"{place.leaf.name}: {place.meaning} ({shape})", HEADING)
+    mine = [s.name for s in run.settings.items.values() if s.leaf is place.leaf]
+    names = f"{mine[0]} to {mine[-1]}" if len(mine) > 1 else mine[0]
+    sheet.put(place.title_row, 0, f"{place.leaf.name}: {place.meaning}", HEADING)
+    sheet.put(place.title_row, 1 + columns, f"names, row by row: {names}" if rows > 1 else f"named {names}", REMARK)
     row_axis, column_axis = run.lesson.axes.get(place.leaf.name, ("", ""))
     if not row_axis and place.leaf.name in run.lesson.given and rows > 1:
         row_axis = "sample"
     for c in range(columns):
-        gap = " " if len(column_axis) > 1 else ""
-        text = f"{column_axis}{gap}{c + 1}" if column_axis else place.leaf.name
+        text = entry_name(column_axis, c) if column_axis else place.leaf.name
         sheet.put(place.row - 1, place.col + c, text, header("given", level=4))
     for r in range(rows):
-        sheet.put(place.row + r, place.col - 1, f"{row_axis} {r + 1}" if row_axis and rows > 1 else "", LABEL)
+        sheet.put(place.row + r, place.col - 1, entry_name(row_axis, r) if row_axis and rows > 1 else "", LABEL)
     for setting in run.settings.items.values():
         if setting.leaf is place.leaf:
             put_setting(sheet, setting)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 from simulator.book.heading import legend
 from simulator.lessons.run import Run
+from simulator.sheet.address import a1
 from simulator.sheet.sheet import Sheet
 from simulator.sheet.style import HEADING, HYPERLINK, INPUT, KEY, LABEL, SUBTITLE, TITLE, WRAPPED, Style
 from simulator.tape.equation import equation
 
 README = "Read me"
+CHANGED = " (This file was built with other numbers or epochs than the lesson's own, of which this text speaks.)"
 WHAT_IS_ON: dict[str, str] = {
     "Parameters": "every given number once; the yellow cells may be changed",
     "Data": "the samples",
@@ -35,11 +37,15 @@ def readme_sheet(run: Run, others: Sequence[Sheet]) -> Sheet:
     lesson = run.lesson
     sheet = Sheet(README, "#374151")
     sheet.put(0, 0, lesson.title, TITLE)
-    sheet.put(1, 0, lesson.story, WRAPPED)
+    sheet.put(1, 0, lesson.story + (CHANGED if run.is_changed else ""), WRAPPED)
     sheet.merge(1, 0, 1, 3)
     sheet.heights[1] = 34
     last = run.first_epoch + run.count - 1
-    sheet.put(2, 0, f"Epochs {run.first_epoch} to {last}, every one a live formula.", SUBTITLE)
+    first = run.settings.items["first_epoch"]
+    cell = f"Parameters!{a1(first.row, first.col, absolute=True)}"
+    text = f"Epochs {run.first_epoch} to {last}, every one a live formula."
+    formula = f'"Epochs "&{cell}&" to "&{cell}+{run.count - 1}&", every one a live formula."'
+    sheet.put(2, 0, text, SUBTITLE, formula=formula)
     row = 4
     if lesson.contrast:
         sheet.put(3, 0, lesson.contrast.sentence, Style(wrap=True, valign="top", bold=True, color="#9C0006"))
@@ -66,12 +72,12 @@ def readme_sheet(run: Run, others: Sequence[Sheet]) -> Sheet:
         "@ is the matrix product, * entry by entry, .T transposed, ' the next epoch; m is the number of samples.",
         LABEL,
     )
-    for q in run.table.quantities:
-        if q.node.primitive and q.role not in ("given", "parameter"):
-            row += 1
-            sheet.put(row, 0, q.node.name, KEY)
-            sheet.put(row, 1, equation(q.node))
-            sheet.put(row, 3, q.node.meaning, LABEL)
+    columns = [q.node for q in run.table.quantities if q.node.primitive and q.role not in ("given", "parameter")]
+    for node in [*(e for e in run.epoch.forward if e not in columns), *columns]:
+        row += 1
+        sheet.put(row, 0, node.name, KEY)
+        sheet.put(row, 1, equation(node))
+        sheet.put(row, 3, node.meaning, LABEL)
     row += 2
     sheet.put(row, 0, "Colours", HEADING)
     sheet.put(row + 1, 0, 1, INPUT)

@@ -5,6 +5,9 @@ Both are tables with one row per epoch, in which only arrays that are used more 
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
+
 from simulator.book.charts import column_area
 from simulator.book.heading import entry_names, put_headings
 from simulator.book.trajectory import CACHED_POINTS, follow
@@ -80,7 +83,10 @@ def sweep_sheet(run: Run) -> Sheet:
         rate = owner.get(id(q))
         if rate is None:
             return "", ""
-        return f"rate {rate.value:.15g}", f'"rate "&Parameters!{a1(rate.row, rate.col, absolute=True)}'
+        return (
+            f"rate {Decimal(repr(rate.value)).normalize():f}",
+            f'"rate "&Parameters!{a1(rate.row, rate.col, absolute=True)}',
+        )
 
     put_headings(sheet, table, stage)
     _put_chart(
@@ -109,7 +115,8 @@ def contrast_sheet(run: Run) -> Sheet | None:
 
     sheet = Sheet(CONTRAST, "#DC2626", tables=[table])
     sheet.put(0, 0, f"{run.lesson.title}: the same start, two gradients", TITLE)
-    sheet.put(1, 0, contrast.sentence, restyled(WRAPPED, size=11))
+    limit = f" The first {LONGEST} epochs." if run.count > LONGEST else ""
+    sheet.put(1, 0, contrast.sentence + limit, restyled(WRAPPED, size=11))
     sheet.merge(1, 0, 3, 13)
     put_headings(sheet, table, lambda q: ("this lesson" if q in lead else contrast.lesson, ""))
     for q in (lead[1], other.cost):
@@ -124,7 +131,8 @@ def _put_chart(
     slots = [table.slot[node.serial, ()] for _, node in curves]
     path = follow(table, slots[0], curves=slots) if table.count <= CACHED_POINTS else None
     first = path.costs[0] if path else 0.0
-    runs_away = path is not None and any(not max(curve) < 10 * first for curve in path.curves.values())
+    points = [y for curve in path.curves.values() for y in curve] if path else []
+    runs_away = 0 < first < math.inf and any(not y < 10 * first for y in points)
     if runs_away:
         sheet.put(1, 0, f"{sheet.cells[1, 0].value} A curve that leaves the picture diverges.", sheet.cells[1, 0].style)
     x = column_area(table, number)
@@ -144,8 +152,9 @@ def _put_chart(
             0,
             900,
             20 * (FIRST_ROW - 5 - top),
-            x_range=(0, max(numbers[-1], 1)),
+            x_min=0,
             y_max=float(f"{1.5 * first:.1g}") if runs_away else None,
         )
     )
+    sheet.freeze = (0, 1)
     sheet.print_area = (0, 0, table.last_row, 14)  # the chart's width

@@ -60,9 +60,9 @@ def training_sheet(run: Run, path: Trajectory, curves: Table) -> Sheet:
 
 
 def at_epoch(run: Run, node: Expression, index: Index, epoch_cell: str) -> str:
-    """The formula that reads one element of a training quantity at the epoch in a cell."""
+    """The formula that reads one element of a training quantity at the epoch in a cell, or at the nearest there is."""
     place = run.table.position(node, index)
     height, first = run.table.height, run.settings.items["first_epoch"]
     column = range_text(SHEET, run.table.first_row, place.col, run.table.last_row, place.col)
-    offset = f"({epoch_cell}-Parameters!{a1(first.row, first.col, absolute=True)})"
+    offset = f"MAX(0,MIN({run.count - 1},{epoch_cell}-Parameters!{a1(first.row, first.col, absolute=True)}))"
     return f"INDEX({column},{offset}{f'*{height}' if height > 1 else ''}+{place.row + 1})"

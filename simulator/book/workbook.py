@@ -14,36 +14,57 @@ from simulator.book.sweep import contrast_sheet, sweep_sheet
 from simulator.book.training import training_sheet
 from simulator.book.trajectory import follow
 from simulator.lessons.run import Run
+from simulator.lessons.setting import PICKERS, Setting
 from simulator.sheet.sheet import Sheet
 
 
 @dataclass(frozen=True)
 class Workbook:
-    """Sheets in order, and what a verifier needs to know to expect the same cells: lesson and epochs."""
+    """Sheets in order, and what a verifier needs to know to expect the same cells: lesson, epochs, given numbers."""
 
     title: str
     lesson: str
     epochs: int
     sheets: tuple[Sheet, ...]
+    run: Run | None = None
+
+    def given_cells(self) -> dict[tuple[str, int, int], float]:
+        """The cells that hold constants, by sheet, row and column."""
+        return {(s.sheet, s.row, s.col): s.value for s in self.run.settings.items.values()} if self.run else {}
+
+    def with_other_numbers(self) -> Workbook | None:
+        """The same workbook with every given number moved a little: its formulas must lead to these cells too."""
+        if self.run is None:
+            return None
+        moved = {s.name: _moved(s) for s in self.run.settings.items.values()}
+        return workbook_of(Run.of(self.run.lesson, self.epochs, moved, strict=False))
+
+
+def _moved(setting: Setting) -> float:
+    if setting.name in PICKERS:
+        return setting.value - 1 if setting.value > setting.low else setting.value + 1
+    if setting.kind == "integer" or setting.name.startswith("check"):
+        return setting.value
+    return round(setting.value * 0.75 + 0.015, 6)
 
 
 def workbook_of(run: Run) -> Workbook:
     """The workbook of a run. One pass over the epochs is made here; the writer makes the second."""
     lesson = run.lesson
-    views = [name for name in ("boundary_epoch", "fit_epoch", "check_epoch") if name in run.settings.items]
+    views = [name for name in PICKERS if name in run.settings.items]
     cost = run.table.slot[run.epoch.cost.serial, ()]
     parameter_slots = [slot for w in run.epoch.parameters.values() for slot in run.table.slots(w)]
-    pick = [int(run.settings[name]) - run.first_epoch for name in views]
+    pick = [run.block_of(name) for name in views]
     path = follow(run.table, cost, pick, parameter_slots)
     curves = curves_table(run)
     sheets = [parameters_sheet(run)]
     if lesson.data_sheet:
         sheets.append(data_sheet(run))
-    sheets += [training_sheet(run, path, curves), charts_sheet(run, curves, path, cost)]
+    sheets += [training_sheet(run, path, curves), charts_sheet(run, curves, path)]
     sheets.append(fit_sheet(run, path) if lesson.data_sheet else boundary_sheet(run, path))
     sheets += [gradient_check_sheet(run, path), sweep_sheet(run)]
     contrast = contrast_sheet(run)
     if contrast:
         sheets.append(contrast)
     sheets.insert(0, readme_sheet(run, sheets))
-    return Workbook(lesson.title, lesson.name, run.epochs, tuple(s.check() for s in sheets))
+    return Workbook(lesson.title, lesson.name, run.epochs, tuple(s.check() for s in sheets), run)

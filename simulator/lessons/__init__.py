@@ -30,6 +30,6 @@ def find_lesson(name: str) -> Lesson:
     """The lesson of that name. Raises SettingError, with the nearest name, when there is none."""
     if name in LESSONS:
         return LESSONS[name]
-    near = difflib.get_close_matches(name, LESSONS, n=1, cutoff=0.4)
+    near = difflib.get_close_matches(name.lower(), LESSONS, n=1, cutoff=0.4)
     hint = f"Did you mean '{near[0]}'?" if near else "'simulator lessons' lists them."
     raise SettingError(f"A lesson is one of {', '.join(LESSONS)}. Received: '{name}'. {hint}")

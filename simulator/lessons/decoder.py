@@ -61,8 +61,9 @@ DECODER_SIGMOID = replace(
         lesson="decoder-sigmoid-as-printed",
         here="with the sigmoid's slope A (1 - A)",
         there="as printed, slope left out",
-        sentence="The log book's table leaves the sigmoid's slope A (1 - A) out of dZ. Its cost falls faster (1.052 "
-        "against 1.169 at epoch 60), and looks better, but it does not follow the gradient: see Gradient check.",
+        sentence="The log book's table leaves the sigmoid's slope A (1 - A) out of dZ. With these numbers its cost "
+        "falls faster (1.052 against 1.169 at epoch 60), and looks better, but it does not follow the gradient: the "
+        "sheet Gradient check of the workbook decoder-sigmoid-as-printed is red.",
     ),
 )
 
@@ -77,7 +78,8 @@ DECODER_SIGMOID_AS_PRINTED = replace(
         lesson="decoder-sigmoid",
         here="as printed, slope left out",
         there="with the sigmoid's slope A (1 - A)",
-        sentence="This table leaves the sigmoid's slope A (1 - A) out of dZ. Its cost falls faster (1.052 against "
-        "1.169 at epoch 60), and looks better, but it does not follow the gradient: see the sheet Gradient check.",
+        sentence="This table leaves the sigmoid's slope A (1 - A) out of dZ. With these numbers its cost falls faster "
+        "(1.052 against 1.169 at epoch 60), and looks better, but it does not follow the gradient: the sheet Gradient "
+        "check is red.",
     ),
 )

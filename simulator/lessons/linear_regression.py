@@ -43,6 +43,6 @@ LINEAR_REGRESSION = Lesson(
     learning_rate=0.05,
     epochs=200,
     threshold=0.2,
-    formats=dict.fromkeys(("W", "b", "cost", "dW", "db", "W'", "b'"), COST),
+    formats=dict.fromkeys(("W", "b", "dW", "db", "W'", "b'"), "0.00000") | {"cost": COST},
     data_sheet=True,
 )

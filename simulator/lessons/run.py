@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.lessons.lesson import Lesson
-from simulator.lessons.setting import Settings, settings_of
-from simulator.lessons.training import Epoch, training_table
+from simulator.lessons.setting import PARAMETERS, Settings, settings_of
+from simulator.lessons.training import Epoch, check_epochs, training_table
 from simulator.sheet.table import Table
 from simulator.tape.expression import Expression
 
@@ -39,9 +39,10 @@ class Run:
     number: Expression
 
     @staticmethod
-    def of(lesson: Lesson, epochs: int | None, changed: Mapping[str, float]) -> Run:
+    def of(lesson: Lesson, epochs: int | None, changed: Mapping[str, float], *, strict: bool = True) -> Run:
         n = lesson.epochs if epochs is None else epochs
-        settings = settings_of(lesson, n, changed)
+        check_epochs(lesson, n)
+        settings = settings_of(lesson, n, changed, strict=strict)
         table, epoch, number = training_table(lesson, settings, n)
         return Run(lesson, n, settings, table, epoch, number)
 
@@ -53,6 +54,17 @@ class Run:
     @property
     def first_epoch(self) -> int:
         return int(self.settings["first_epoch"])
+
+    @property
+    def is_changed(self) -> bool:
+        """True when this is not the lesson as it stands, of which its story speaks."""
+        own = settings_of(self.lesson, self.lesson.epochs, {})
+        same = all(s.value == own[name] for name, s in self.settings.items.items() if s.sheet == PARAMETERS)
+        return self.epochs != self.lesson.epochs or not same
+
+    def block_of(self, picker: str) -> int:
+        """The number of the block that a setting such as boundary_epoch picks, or of the nearest there is."""
+        return max(0, min(self.count - 1, int(self.settings[picker]) - self.first_epoch))
 
     def column(self, name: str) -> NDArray[np.float64]:
         """A quantity at every epoch, shape (epochs, *its shape).

@@ -19,6 +19,7 @@ from simulator.tape.expression import Expression, Index, given, indices, squeeze
 from simulator.tape.scalar import Position
 
 PARAMETERS, DATA, BOUNDARY, CHECK, FIT = "Parameters", "Data", "Boundary", "Gradient check", "Fit"
+PICKERS = ("boundary_epoch", "fit_epoch", "check_epoch")
 SWEEP_RATES = (0.1, 0.2, 0.5, 0.8, 1.0, 2.0)
 FIRST_SCALAR_ROW = 4  # on the sheet Parameters
 LIMIT = 1e6
@@ -88,10 +89,10 @@ def setting_name(array: str, index: Index) -> str:
     return "_".join([array, *map(str, index)])
 
 
-def settings_of(lesson: Lesson, epochs: int, changed: Mapping[str, float]) -> Settings:
+def settings_of(lesson: Lesson, epochs: int, changed: Mapping[str, float], *, strict: bool = True) -> Settings:
     """All given numbers of a lesson, some of them changed.
 
-    Raises SettingError for a name the lesson doesn't have and for a value outside its limits.
+    Raises SettingError for a name the lesson doesn't have and, when strict, for a value outside its limits.
     """
     s = Settings()
     first = changed.get("first_epoch", lesson.first_epoch)
@@ -119,7 +120,7 @@ def settings_of(lesson: Lesson, epochs: int, changed: Mapping[str, float]) -> Se
             number, at = float(matrix[index[0]][index[1]]), (place.sheet, place.row + r, place.col + c)
             s.items[key] = Setting(key, number, f"{leaf.meaning} {name}", "decimal", -LIMIT, LIMIT, *at, leaf, index)
     for name, value in changed.items():
-        s.items[name] = _changed(s, lesson, name, value)
+        s.items[name] = _changed(s, lesson, name, value, strict)
     return s
 
 
@@ -142,7 +143,7 @@ def _scalars(lesson: Lesson, first: float, last: float) -> Iterator[tuple[str, f
     yield "check_tolerance", 1e-6, "largest difference that is green", decimal, 1e-15, 1, (CHECK, 4, 1)
 
 
-def _changed(settings: Settings, lesson: Lesson, name: str, value: float) -> Setting:
+def _changed(settings: Settings, lesson: Lesson, name: str, value: float, strict: bool) -> Setting:
     if name not in settings.items:
         near = difflib.get_close_matches(name, settings.items, n=1, cutoff=0.5)
         hint = f" Did you mean '{near[0]}'?" if near else ""
@@ -152,9 +153,13 @@ def _changed(settings: Settings, lesson: Lesson, name: str, value: float) -> Set
             f"and entries of {' and '.join(lesson.given)} such as X_0_1. Received: '{name}'.{hint}"
         )
     old = settings.items[name]
-    if not math.isfinite(value) or not old.low <= value <= old.high or (old.kind == "integer" and value != int(value)):
+    possible = math.isfinite(value) and old.low <= value <= old.high and (old.kind != "integer" or value == int(value))
+    if strict and not possible:
         kind = "a whole number" if old.kind == "integer" else "a number"
-        raise SettingError(f"{name} must be {kind} from {old.low:g} to {old.high:g}. Received: {value:g}.")
+        raise SettingError(
+            f"{name} must be {kind} from {old.low:g} to {old.high:g}. Received: {value:g}. "
+            f"Its own value is {old.value:g}; choose another one within the limits."
+        )
     return replace(old, value=float(value))
 
 

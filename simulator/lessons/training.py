@@ -15,6 +15,7 @@ from simulator.tape.backward import backward
 from simulator.tape.expression import Expression, given, rewritten, upstream
 
 FIRST_ROW = 9  # of the body; answers and headers stand above
+CURVES_FIRST_ROW = 28  # of the table under the charts, one row per epoch
 SHEET = "Training"
 
 
@@ -56,10 +57,7 @@ def trace_epoch(
 
 
 def training_table(lesson: Lesson, settings: Settings, epochs: int) -> tuple[Table, Epoch, Expression]:
-    """The sheet Training: the table, the epoch that it repeats, and its column of epoch numbers.
-
-    Raises SettingError when epochs is below 1 or more than the sheet holds.
-    """
+    """The sheet Training: the table, the epoch that it repeats, and its column of epoch numbers."""
     leaves = settings.leaves
     if lesson.data_sheet:
         inputs = {name: leaves[name] for name in lesson.given}
@@ -86,22 +84,36 @@ def training_table(lesson: Lesson, settings: Settings, epochs: int) -> tuple[Tab
             q = _quantity(lesson, node, role)
             axis = lesson.axes.get(node.name, ("sample" if q.shape[0] > 1 else "", ""))[0]
             if axis and axis != labelled and q.shape[0] > 1:
-                columns.append(Labels(tuple(f"{axis} {i + 1}" for i in range(q.shape[0]))))
+                columns.append(Labels(tuple(entry_name(axis, i) for i in range(q.shape[0]))))
                 labelled = axis
             columns.append(q)
 
     carries = {number.serial: Carry(leaves["first_epoch"], number + 1)}
     carries |= {w.serial: Carry(leaves[name], epoch.updates[name]) for name, w in parameters.items()}
     count = block_count(lesson, epochs)
-    height = max(c.shape[0] for c in columns if isinstance(c, Quantity))
-    most = (ROWS - FIRST_ROW) // height + lesson.first_epoch - 1
-    if count < 1 or epochs < 1 or epochs > most:
-        raise SettingError(
-            f"'{lesson.name}' can show 1 to {most:,} epochs, {height} rows each on a sheet of {ROWS:,} rows. "
-            f"Received: {epochs:,}."
-        )
     table = Table(SHEET, FIRST_ROW, 0, columns, count, settings.places, settings.numbers, carries)
     return table, epoch, number
+
+
+def check_epochs(lesson: Lesson, epochs: int) -> None:
+    """Raises SettingError when epochs is below 1 or more than the sheets hold."""
+    height = 1
+    if not lesson.data_sheet:
+        arrays = {**lesson.given, **lesson.parameters}
+        height = max(len(a[0]) if name in lesson.across else len(a) for name, a in arrays.items())
+    most = min((ROWS - FIRST_ROW) // height, ROWS - CURVES_FIRST_ROW) + lesson.first_epoch - 1
+    if not 1 <= epochs <= most:
+        rows = "row" if height == 1 else f"{height} rows"
+        raise SettingError(
+            f"'{lesson.name}' can show 1 to {most:,} epochs, {rows} each on a sheet of {ROWS:,} rows. "
+            f"Received: {epochs:,}. Choose --epochs within that."
+        )
+
+
+def entry_name(axis: str, i: int) -> str:
+    """x1, sample 1; classes are the numbers that the decoder's bits stand for, from 0."""
+    gap = " " if len(axis) > 1 else ""
+    return f"{axis}{gap}{i if axis == 'class' else i + 1}"
 
 
 def _quantity(lesson: Lesson, node: Expression, role: str) -> Quantity:
@@ -110,12 +122,11 @@ def _quantity(lesson: Lesson, node: Expression, role: str) -> Quantity:
     columns = (node.shape[0] if across else node.shape[-1]) if node.shape else 1
     entries: Callable[[int], str] | None = None
     if columns > 1:
-        gap = " " if len(prefix) > 1 else ""
 
         def entries(i: int) -> str:
-            return f"{prefix}{gap}{i + 1}"
+            return entry_name(prefix, i)
 
-    return Quantity(node, role, lesson.formats.get(node.name, ENTRY), across, "", entries)
+    return Quantity(node, role, lesson.formats.get(node.name, ENTRY), across, entries)
 
 
 def compact_columns(lesson: Lesson, epoch: Epoch) -> list[Quantity]:
@@ -133,7 +144,8 @@ def compact_columns(lesson: Lesson, epoch: Epoch) -> list[Quantity]:
             for u in users
         )
 
-    quantities = [Quantity(w, "parameter", ENTRY) for w in epoch.parameters.values()]
+    plain = "General" if lesson.data_sheet else ENTRY  # a regression diverges at high rates, beyond any fixed format
+    quantities = [Quantity(w, "parameter", plain) for w in epoch.parameters.values()]
     quantities += [Quantity(e, "forward", ENTRY) for e in epoch.forward if e is not epoch.cost and not inlined(e)]
     shown = {id(g) for g in epoch.gradients.values()}
     quantities += [Quantity(e, "backward", ENTRY) for e in epoch.backward if id(e) not in shown and not inlined(e)]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from functools import cache
 
-from simulator.tape.scalar import Position
-
 ROWS, COLUMNS = 1_048_576, 16_384  # Excel's limits
 
 
@@ -46,11 +44,3 @@ def range_text(sheet: str, row: int, col: int, last_row: int, last_col: int) -> 
     'Training!$A$6:$A$76'
     """
     return f"{sheet_prefix(sheet)}{a1(row, col, absolute=True)}:{a1(last_row, last_col, absolute=True)}"
-
-
-def cell_text(position: Position, sheet: str) -> str:
-    """A reference as it is written on a sheet; a row that moves with its block is left as {offset}."""
-    if position.moves:
-        return f"{column_name(position.col)}{{{position.row}}}"
-    prefix = "" if position.sheet == sheet else sheet_prefix(position.sheet)
-    return prefix + a1(position.row, position.col, absolute=True)

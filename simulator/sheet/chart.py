@@ -41,6 +41,6 @@ class Chart:
     col: int
     width: int = 720
     height: int = 380
-    x_range: tuple[float, float] | None = None
+    x_min: float | None = None
     y_max: float | None = None  # where a curve may leave the picture
     x_offset: int = 0  # pixels to the right of its cell

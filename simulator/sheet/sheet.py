@@ -30,17 +30,17 @@ class Validation(NamedTuple):
     row: int
     col: int
     kind: str  # "decimal" or "integer"
-    low: float
-    high: float
+    low: float | str  # a number, or a formula with its equals sign
+    high: float | str
     rule: str
 
 
 class Highlight(NamedTuple):
-    """A conditional format: a colour scale, or a fill where a cell holds a text or a number."""
+    """A conditional format: a colour scale, a fill where a cell equals a value, an outline where a formula holds."""
 
     first: tuple[int, int]
     last: tuple[int, int]
-    kind: str  # "scale" or "equal"
+    kind: str  # "scale", "equal" or "formula"
     value: float | str = ""
     fill: str = ""
     color: str = ""

@@ -19,6 +19,7 @@ def step_of(fast: str, careful: str, givens: Values) -> Step:
     spread as NaN, as they spread in a spreadsheet.
     """
     quick = _function(fast, {"exp": math.exp, "log": math.log, "tanh": math.tanh, "pow": math.pow})
+    slow: list[Callable[..., Values]] = []  # made when it is first needed
 
     def run(previous: Values, followed: Values) -> Values:
         try:
@@ -27,10 +28,11 @@ def step_of(fast: str, careful: str, givens: Values) -> Step:
         except (ArithmeticError, ValueError):
             failed = True
         if failed:
-            functions = {name: _or_nan(getattr(math, name)) for name in ("exp", "log", "tanh", "pow")}
-            slow = _function(careful, {**functions, "max": _or_nan(max), "choose": _choose})
+            if not slow:
+                functions = {name: _or_nan(getattr(math, name)) for name in ("exp", "log", "tanh", "pow")}
+                slow.append(_function(careful, {**functions, "max": _or_nan(max), "choose": _choose}))
             with np.errstate(all="ignore"):
-                found = slow(*([np.float64(x) for x in xs] for xs in (previous, followed, givens)))
+                found = slow[0](*([np.float64(x) for x in xs] for xs in (previous, followed, givens)))
             found = tuple(float(x) if math.isfinite(x) else math.nan for x in found)
         return found
 

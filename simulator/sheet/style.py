@@ -8,6 +8,7 @@ from typing import Any
 INK, MUTED, LINK = "#1F2933", "#6B7280", "#1D4ED8"
 LINE = "#D5DAE1"
 BAND = "#F4F6F9"
+SCALE = "#F8A5A5", "#FFFFFF", "#93B8F5"  # towards 0, in between, towards 1
 GOOD, BAD = "#C6EFCE", "#FFC7CE"
 GOOD_INK, BAD_INK = "#006100", "#9C0006"
 
@@ -73,6 +74,6 @@ def header(role: str, *, level: int) -> Style:
     )
 
 
-# Numbers that run away when a learning rate is too high stay readable.
+ENTRY = "0.000"
+# A cost has no sign, so it may have a condition: LibreOffice drops the minus of a section without one.
 COST = "[>=100000]0.00E+00;0.00000"
-ENTRY = "[>=100000]0.0E+00;0.000"

@@ -31,7 +31,6 @@ class Quantity:
     role: str
     number_format: str = "0.000"
     across: bool = False  # a column vector laid along the row
-    symbol: str = ""  # heading, the node's name when empty
     entries: Callable[[int], str] | None = None  # names of the columns
     flat: bool = False  # all entries in one row
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from simulator.errors import ShapeError
@@ -120,18 +120,18 @@ def as_expression(operand: Operand) -> Expression:
 
 
 def broadcast_shapes(a: Shape, b: Shape, what: str) -> Shape:
-    """The shape of an elementwise operation, by NumPy's rule.
+    """The shape of an elementwise operation on arrays with the same number of axes, or with a single number.
 
     Raises ShapeError when the shapes do not fit.
     """
-    width = max(len(a), len(b))
-    padded = [(1,) * (width - len(s)) + s for s in (a, b)]
-    if any(m != n and 1 not in (m, n) for m, n in zip(*padded, strict=True)):
+    if () in (a, b):
+        return a or b
+    if len(a) != len(b) or any(m != n and 1 not in (m, n) for m, n in zip(a, b, strict=True)):
         raise ShapeError(
             f"{what} needs shapes that are equal or 1 in each axis. Received: {a} and {b}. "
             "Check which axis holds the samples."
         )
-    return tuple(n if m == 1 else m for m, n in zip(*padded, strict=True))
+    return tuple(n if m == 1 else m for m, n in zip(a, b, strict=True))
 
 
 def indices(shape: Shape) -> Iterator[Index]:
@@ -159,16 +159,18 @@ def upstream(*roots: Expression) -> list[Expression]:
 def rewritten(roots: Iterable[Expression], rule: Callable[[Expression], Expression | None]) -> list[Expression]:
     """The same equations with some nodes replaced.
 
-    rule maps a node, its arguments already rewritten, to its replacement, or to None to keep it.
+    rule maps a node, its arguments already rewritten, to its replacement, or to None to keep it. A node whose
+    arguments changed loses its shortcut, which speaks of the old ones: the result is for forward passes.
     """
     roots = list(roots)
     new: dict[int, Expression] = {}
     for node in upstream(*roots):
         args = tuple(new[a.serial] for a in node.args)
         same = all(a is b for a, b in zip(args, node.args, strict=True))
-        copy = node if same else Expression(node.primitive, args, node.shape, node.params, node.name, node.meaning)
-        if not same:
-            copy.has_gradient = node.has_gradient
+        copy = node if same else replace(node, args=args, shortcut=None, softmax_of=None, serial=next(_serial))
+        if not same and node.softmax_of is not None:
+            z, s = node.softmax_of
+            copy.softmax_of = new[z.serial], new[s.serial]
         new[node.serial] = rule(copy) or copy
     return [new[root.serial] for root in roots]
 

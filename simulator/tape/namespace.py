@@ -102,8 +102,8 @@ def categorical_crossentropy(y: E, p: E) -> E:
 
 def binary_crossentropy(y: E, p: E) -> E:
     """-(y log p + (1-y) log(1-p)), entry by entry. y is 0 or 1; p comes from `sigmoid`, and g*(p - y) is dC/dz."""
+    loss = -(y * log(p) + (1 - y) * log(complement(p)))  # complement has checked where p comes from
     z = p.args[0]
-    loss = -(y * log(p) + (1 - y) * log(complement(p)))
 
     def straight_to_logits(g: E) -> list[Contribution]:
         return [(z, g * (p - y))]

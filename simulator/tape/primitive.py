@@ -80,8 +80,10 @@ def reduced(g: E, shape: Shape) -> E:
     """The gradient summed over the axes along which an operand of this shape was broadcast."""
     if g.is_constant and g.shape == ():
         return g
-    for axis in range(len(g.shape)):
-        if len(shape) < len(g.shape) or (shape[axis] == 1 and g.shape[axis] > 1):
+    if shape == ():
+        return g.sum()
+    for axis, (n, had) in enumerate(zip(g.shape, shape, strict=True)):
+        if had == 1 and n > 1:
             g = g.sum(axis)
     return g
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import warnings
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from simulator.errors import WorkbookError
+from simulator.errors import SimulatorError, WorkbookError
 from simulator.lessons import find_lesson
 from simulator.lessons.run import Run
-from simulator.lessons.setting import settings_of
+from simulator.lessons.setting import Setting, settings_of
 from simulator.xlsx.writer import PROPERTY
 
 
@@ -23,40 +24,54 @@ def read_run(path: Path) -> Run:
     import openpyxl
     from openpyxl.utils.exceptions import InvalidFileException
 
+    if not zipfile.is_zipfile(path):
+        what = "a folder" if path.is_dir() else "not a workbook" if path.exists() else "no such file"
+        raise WorkbookError(
+            f"A workbook must be an .xlsx file that opens. Received: '{path}' ({what}). Check the path."
+        )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about extensions that openpyxl doesn't keep; nothing is saved here
             book: Any = openpyxl.load_workbook(path, read_only=True)
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError, InvalidFileException) as error:
+            with closing(book):
+                return _run_of(book, path)
+    except SimulatorError:
+        raise
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, SyntaxError, InvalidFileException) as error:
+        # SyntaxError: what the XML parser raises for a truncated part
         raise WorkbookError(
             f"A workbook must be an .xlsx file that opens. Received: '{path}' ({error}). Check the path."
         ) from error
-    try:
-        stored = next((p.value for p in book.custom_doc_props if p.name == PROPERTY), None)
-        if stored is None:
+
+
+def _run_of(book: Any, path: Path) -> Run:
+    stored = next((p.value for p in book.custom_doc_props.props if p.name == PROPERTY), None)
+    if stored is None:
+        raise WorkbookError(
+            f"verify takes workbooks that 'simulator build' wrote. Received: '{path}', which names no lesson. "
+            "Build it with 'simulator build LESSON'."
+        )
+    described = json.loads(str(stored))
+    lesson, epochs = find_lesson(described["lesson"]), int(described["epochs"])
+    by_sheet: dict[str, list[Setting]] = {}
+    for setting in settings_of(lesson, epochs, {}).items.values():
+        by_sheet.setdefault(setting.sheet, []).append(setting)
+    changed = {}
+    for sheet, settings in by_sheet.items():
+        if sheet not in book.sheetnames:
             raise WorkbookError(
-                f"verify takes workbooks that 'simulator build' wrote. Received: '{path}', which names no lesson. "
-                "Build it with 'simulator build LESSON'."
+                f"A workbook of '{lesson.name}' must have the sheet '{sheet}'. Received: '{path}' without it. "
+                "Build it again."
             )
-        described = json.loads(str(stored))
-        lesson, epochs = find_lesson(described["lesson"]), int(described["epochs"])
-        changed = {}
-        cells: dict[str, dict[tuple[int, int], object]] = {}
-        for name, setting in settings_of(lesson, epochs, {}).items.items():
-            if setting.sheet not in book.sheetnames:
-                continue
-            if setting.sheet not in cells:
-                mine = [s for s in settings_of(lesson, epochs, {}).items.values() if s.sheet == setting.sheet]
-                last_row, last_col = max(s.row for s in mine) + 1, max(s.col for s in mine) + 1
-                rows = book[setting.sheet].iter_rows(max_row=last_row, max_col=last_col, values_only=True)
-                cells[setting.sheet] = {(r, c): v for r, row in enumerate(rows) for c, v in enumerate(row)}
-            value = cells[setting.sheet].get((setting.row, setting.col))
+        last_row, last_col = max(s.row for s in settings) + 1, max(s.col for s in settings) + 1
+        rows = book[sheet].iter_rows(max_row=last_row, max_col=last_col, values_only=True)
+        cells = {(r, c): value for r, row in enumerate(rows) for c, value in enumerate(row)}
+        for setting in settings:
+            value = cells.get((setting.row, setting.col))
             if not isinstance(value, int | float):
                 raise WorkbookError(
-                    f"A given number must be a number in its cell. Received: {value!r} for {name} in '{path}'. "
-                    f"Type a number, or build the workbook again."
+                    f"A given number must be a number in its cell. Received: {value!r} for {setting.name} in "
+                    f"'{path}'. Type a number, or build the workbook again."
                 )
-            changed[name] = float(value)
-        return lesson.run(epochs, changed)
-    finally:
-        book.close()
+            changed[setting.name] = float(value)
+    return Run.of(lesson, epochs, changed, strict=False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -46,7 +48,9 @@ def choose_engines(name: str) -> tuple[str, ...]:
         return (*EMBEDDED, LIBREOFFICE) if find_libreoffice() else EMBEDDED
     if name in ENGINES:
         return (name,)
-    raise SettingError(f"--engine takes {', '.join(ENGINES)}, embedded, all or none. Received: '{name}'.")
+    raise SettingError(
+        f"--engine takes {', '.join(ENGINES)}, embedded, all or none. Received: '{name}'. Leave it out for ironcalc."
+    )
 
 
 @cache
@@ -78,7 +82,7 @@ def _soffice_places() -> list[str | None]:
     ]
 
 
-def recalculated(path: Path, engine: str, sizes: Mapping[str, tuple[int, int]]) -> dict[str, Grid]:
+def recalculated(path: Path, engine: str, sizes: Mapping[str, tuple[int, ...]]) -> dict[str, Grid]:
     """Every requested sheet as the engine computes it; sizes maps a sheet to its rows and columns.
 
     Raises EngineError when the engine is missing, crashes or takes too long.
@@ -87,18 +91,27 @@ def recalculated(path: Path, engine: str, sizes: Mapping[str, tuple[int, int]]) 
     try:
         (Path(folder) / "request.json").write_text(json.dumps(sizes))
         command, extra = _command(engine)
-        done = subprocess.run(
+        process = subprocess.Popen(
             [*command, str(path), folder, *extra],
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=TIMEOUT,
+            start_new_session=True,  # so that LibreOffice, a child of the child, can be ended with it
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} if engine == LIBREOFFICE else None,
         )
-        if done.returncode != 0 or not (Path(folder) / "texts.json").exists():
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        _running.add(process)
+        try:
+            _, errors = process.communicate(timeout=TIMEOUT)
+        finally:
+            _running.discard(process)
+            _stop(process)
+        if process.returncode != 0 or not (Path(folder) / "texts.json").exists():
+            last = (errors.strip().splitlines() or ["no message"])[-1]
+            advice = "Check that the file opens" + ("." if engine == STORED else ", or choose another --engine.")
+            reader = "A reader of values" if engine == STORED else engine
             raise EngineError(
-                f"{engine} must be able to read the workbook. Received: exit status {done.returncode} on '{path}' "
-                f"({last}). Check that the file opens, or choose another engine with --engine."
+                f"{reader} must be able to read the workbook. Received: exit status {process.returncode} on '{path}' "
+                f"({last}). {advice}"
             )
         texts = json.loads((Path(folder) / "texts.json").read_text())
         grids = {}
@@ -112,6 +125,21 @@ def recalculated(path: Path, engine: str, sizes: Mapping[str, tuple[int, int]]) 
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+_running: set[subprocess.Popen[str]] = set()
+
+
+def stop_engines() -> None:
+    """End every engine that is still at work, for whoever cannot wait for it."""
+    for process in list(_running):
+        _stop(process)
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None or hasattr(os, "killpg"):
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
 
 
 def _command(engine: str) -> tuple[list[str], list[str]]:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from simulator.errors import WorkbookError
+from simulator.lessons.setting import CHECK
 from simulator.xlsx.recalculate import EMBEDDED, ENGINES, LIBREOFFICE
 from simulator.xlsx.tolerance import policy_of
 from simulator.xlsx.verify import Finding, Verification
-
-CHECK = "Gradient check"
 
 
 def lines_of(v: Verification) -> list[str]:
@@ -26,9 +26,12 @@ def lines_of(v: Verification) -> list[str]:
 
 
 def _distance(f: Finding) -> str:
+    skipped = f", {f.skipped:,} error values not compared" if f.skipped else ""
     if f.source == "formulas":
         return ""
-    return f", largest difference {f.max_difference:.2g}" if f.max_difference else ", every bit equal"
+    if f.max_difference:
+        return f", largest difference {f.max_difference:.2g}{skipped}"
+    return skipped if f.wrong else f", every bit equal{skipped}"
 
 
 def record_of(v: Verification) -> dict[str, Any]:
@@ -43,6 +46,7 @@ def record_of(v: Verification) -> dict[str, Any]:
                 "source": f.source,
                 "cells": f.cells,
                 "wrong": f.wrong,
+                "not_compared": f.skipped,
                 "largest_difference": f.max_difference,
                 "seconds": round(f.seconds, 3),
                 "mismatches": [m._asdict() for m in f.mismatches],
@@ -56,7 +60,7 @@ def write_report(verifications: Sequence[Verification], path: Path) -> None:
     """reports/verification.md: what was compared, by whom, under which tolerance, and what was found."""
     sources = [f.source for f in verifications[0].findings]
     engines = [s for s in sources if s in ENGINES]
-    rows = ["| workbook | formulas | " + " | ".join(sources) + " |", "|---|---:|" + "---:|" * len(sources)]
+    rows = ["| workbook | formula cells | " + " | ".join(sources) + " |", "|---|---:|" + "---:|" * len(sources)]
     for v in verifications:
         cells = [f"{f.cells:,} cells, {_verdict(f)}" for f in v.findings]
         rows.append(f"| {v.path.name} | {v.formulas:,} | " + " | ".join(cells) + " |")
@@ -77,7 +81,7 @@ def write_report(verifications: Sequence[Verification], path: Path) -> None:
         "| source | a cell agrees when the difference is at most | reason |",
         "|---|---|---|",
     ]
-    for source in ["stored", *engines]:
+    for source in ("stored", *ENGINES):
         for sheet in ("", CHECK):
             policy = policy_of(source, sheet)
             if not sheet or policy != policy_of(source):
@@ -92,10 +96,16 @@ def write_report(verifications: Sequence[Verification], path: Path) -> None:
         for v, f in wrong:
             text += [f"- {v.path.name}: {m}" for m in f.mismatches]
     text += ["", f"Python {platform.python_version()}, {platform.system()} {platform.machine()}.", ""]
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
-    part.write_text("\n".join(text), encoding="utf-8")
-    part.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text("\n".join(text), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise WorkbookError(
+            f"A report can only be written to a folder that allows it. Received: '{path}' ({error.strerror}). "
+            "Choose another place."
+        ) from error
 
 
 def _verdict(f: Finding) -> str:

@@ -12,38 +12,51 @@ from simulator.sheet.step import Values
 from simulator.sheet.style import Style
 from simulator.sheet.table import PlannedCell, Table
 
+Printer = Callable[[tuple[int, ...], Values], str]  # (first row of the block on every sheet, values) -> text
 
-def row_printer(
-    table: Table, later: bool, formats: dict[Style, int], texts: dict[str, int]
-) -> Callable[[tuple[int, ...], Values], str]:
-    """A function of (first row on every sheet, values) that prints a block: one f-string, compiled."""
+
+def row_printer(table: Table, later: bool, formats: dict[Style, int], texts: dict[str, int]) -> Printer:
+    """Prints the rows of a block, of the first one or of a later one."""
+    cells: dict[int, list[str]] = {row: [] for row in range(table.height)}
+    for c in table.plan:
+        style = f'r="{_address(table, c)}" s="{formats[c.style]}"'
+        if c.quantity:
+            slot = table.slot[c.quantity.node.serial, c.index]
+            cells[c.row].append(f"<c {style}><f>{_formula(c, later)}</f><v>{{v[{slot}]!r}}</v></c>")
+        else:
+            cells[c.row].append(f'<c {style} t="s"><v>{texts[c.text]}</v></c>')
+    body = "".join(f'<row r="{{{table.sheet}|{row}}}">{"".join(cs)}</row>' for row, cs in cells.items() if cs)
+    return _compiled(table, body)
+
+
+def formula_printer(table: Table, later: bool) -> Printer:
+    """Prints address and formula of every computed cell of a block, a line each, as `formula_lines` reads them."""
+    return _compiled(table, "".join(f"{_address(table, c)}={_formula(c, later)}\n" for c in table.computed))
+
+
+def _address(table: Table, c: PlannedCell) -> str:
+    return f"{column_name(c.col)}{{{table.sheet}|{c.row}}}"
+
+
+def _formula(c: PlannedCell, later: bool) -> str:
+    return escape(c.later if later else c.first, quote=False)
+
+
+def _compiled(table: Table, template: str) -> Printer:
+    """A function that fills in the template: one f-string, in which every row number is added once."""
     sheets = list(table.rows_at(0))
     offsets: dict[tuple[str, int], str] = {}
 
     def row_name(match: re.Match[str]) -> str:
         return "{" + offsets.setdefault((match[1], int(match[2])), f"r{len(offsets)}") + "}"
 
-    cells: dict[int, list[str]] = {row: [] for row in range(table.height)}
-    for c in table.plan:
-        at = f"{column_name(c.col)}{{{table.sheet}|{c.row}}}"
-        style = f'r="{at}" s="{formats[c.style]}"'
-        if c.quantity:
-            cells[c.row].append(_cell(c, style, table.slot[c.quantity.node.serial, c.index], later))
-        else:
-            cells[c.row].append(f'<c {style} t="s"><v>{texts[c.text]}</v></c>')
-    body = "".join(f'<row r="{{{table.sheet}|{row}}}">{"".join(cs)}</row>' for row, cs in cells.items() if cs)
-    body = re.sub(r"\{([^|}]+)\|(-?\d+)\}", row_name, body)
+    body = re.sub(r"\{([^|}]+)\|(-?\d+)\}", row_name, template)
     lines = [f" {name} = b[{sheets.index(sheet)}] + {offset}" for (sheet, offset), name in offsets.items()]
     scope: dict[str, Any] = {}
     source = "\n".join(["def render(b, v):", *lines, f" return f'''{body}'''"])
     exec(source, scope)  # our own text: formulas from the tape, numbers of rows and styles
-    render: Callable[[tuple[int, ...], Values], str] = scope["render"]
+    render: Printer = scope["render"]
     return render
-
-
-def _cell(c: PlannedCell, style: str, slot: int, later: bool) -> str:
-    formula = escape(c.later if later else c.first, quote=False)
-    return f"<c {style}><f>{formula}</f><v>{{v[{slot}]!r}}</v></c>"
 
 
 def with_errors(rows: str) -> str:

@@ -39,18 +39,25 @@ QUOTIENT = Policy(
     "multiplied by the sheet's largest",
 )
 NO_ERRORS = "; where the reference is an error, as in 1/(1+EXP(1000)), IronCalc goes on with infinity: not compared"
+STORED = EXACT._replace(reason="they were written with all 17 digits")
+SAVED = COMPENSATED._replace(reason="the program that saved the file last has computed them, and may keep 15 digits")
 OTHER_PLATFORM = Policy(1e-14, 1e-12, "exp, log and tanh of this platform's C library were not measured")
 
 
-def policy_of(engine: str, sheet: str = "", largest: float = 1.0) -> Policy:
-    """The policy for an engine, or for the stored values, on a sheet with that largest number."""
-    if engine == "stored":
-        return EXACT._replace(skips_errors=True, reason="they were written with all 17 digits")
-    embedded = EXACT if sys.platform == "linux" else OTHER_PLATFORM
-    policy = COMPENSATED if engine == "libreoffice" else embedded
-    if sheet == CHECK and policy is not EXACT:
+def policy_of(source: str, sheet: str = "", largest: float = 1.0, *, fresh: bool = True) -> Policy:
+    """The policy for an engine or for the stored values, on a sheet with that largest number.
+
+    fresh: the file was written just now; otherwise another program may have computed and rounded what it stores.
+    """
+    if source == "stored":
+        policy = STORED if fresh else SAVED
+    elif source == "libreoffice":
+        policy = COMPENSATED
+    else:
+        policy = EXACT if sys.platform == "linux" else OTHER_PLATFORM
+    if sheet == CHECK and policy.absolute:
         policy = QUOTIENT._replace(absolute=QUOTIENT.absolute * largest)
-    if engine == "ironcalc":
+    if source == "ironcalc":
         return policy._replace(skips_errors=True, reason=policy.reason + NO_ERRORS)
     return policy
 

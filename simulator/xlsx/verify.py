@@ -1,11 +1,10 @@
-"""Compare every cell of a workbook with the reference: stored values, formulas, and what engines recalculate."""
+"""Compare every cell of a workbook with the reference: formulas, stored values, and what engines recalculate."""
 
 from __future__ import annotations
 
-import re
+import tempfile
 import time
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,18 +13,21 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.book.workbook import Workbook
-from simulator.errors import WorkbookError
 from simulator.sheet.address import a1, sheet_prefix
 from simulator.sheet.sheet import Sheet
-from simulator.xlsx.recalculate import STORED, Grid, recalculated
+from simulator.xlsx.formulas import Formulas, read_formulas, with_numbers
+from simulator.xlsx.recalculate import STORED, Grid, recalculated, stop_engines
 from simulator.xlsx.tolerance import disagrees, policy_of, ulps
 
-Order = Callable[[tuple[int, int]], tuple[bool, int, int, int]]
+At = tuple[int, int]  # row, column
+Order = Callable[[At], tuple[bool, int, int, int]]
 SHOWN = 20  # mismatches that a report lists; one wrong cell can make thousands
+PROBE = "formualizer"  # who recalculates a copy with other given numbers
+ERROR = "#"  # how a grid marks an error value
 
 
 class Mismatch(NamedTuple):
-    """One cell that is not as it should be. what: "value", "missing" or "not a formula"."""
+    """One cell that is not as it should be. what: "value", "missing", "not a formula", "another formula"."""
 
     source: str
     sheet: str
@@ -46,10 +48,16 @@ class Finding:
     source: str
     cells: int = 0
     wrong: int = 0
+    skipped: int = 0  # error values that this source does not show
     max_ulp: float = 0.0
-    max_difference: float = 0.0
+    max_difference: float = 0.0  # as a part of the number where that is above 1
     seconds: float = 0.0
     mismatches: list[Mismatch] = field(default_factory=list)
+
+    def add(self, mismatch: Mismatch) -> None:
+        self.wrong += 1
+        if len(self.mismatches) < SHOWN:
+            self.mismatches.append(mismatch)
 
 
 @dataclass
@@ -64,20 +72,69 @@ class Verification:
         return all(f.wrong == 0 for f in self.findings)
 
 
-def expected_grid(sheet: Sheet) -> Grid:
-    """The numbers and texts that a sheet must show; an error value is the text "#"."""
+def verify(path: Path, workbook: Workbook, engines: Sequence[str], *, fresh: bool = True) -> Verification:
+    """Hold a file against the workbook that it should be.
+
+    Three kinds of evidence: every formula is there, every stored value is right, and every value that an
+    engine recalculates is right. fresh says that nobody has saved the file since it was written. Raises
+    EngineError or WorkbookError when the file can't be read.
+    """
+    start = time.perf_counter()
+    grids = {sheet.name: expected_grid(sheet, workbook) for sheet in workbook.sheets}
+    orders = {sheet.name: _reading_order(sheet) for sheet in workbook.sheets}
+    formulas = read_formulas(path, workbook.sheets)
+    first = Finding("formulas", cells=sum(f.count for f in formulas.values()))
+    for sheet, found in formulas.items():
+        for cell in found.missing:
+            first.add(Mismatch("formulas", sheet, cell, "not a formula", "a formula", "none"))
+    if any(f.other for f in formulas.values()):
+        _judge_other_formulas(first, path, workbook, formulas)
+    first.seconds = time.perf_counter() - start
+
+    def ask(source: str) -> Finding:
+        begun = time.perf_counter()
+        finding = Finding(source)
+        found = recalculated(path, source, {name: grid.numbers.shape for name, grid in grids.items()})
+        for name, grid in grids.items():
+            if source == STORED:  # its reader does not show error values
+                found[name].texts.update(
+                    {at: ERROR for at, t in grid.texts.items() if a1(*at) in formulas[name].errors}
+                )
+            _compare(finding, name, grid, found[name], orders[name], fresh)
+        finding.seconds = time.perf_counter() - begun
+        return finding
+
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            findings = list(pool.map(ask, (STORED, *engines)))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_engines()
+            raise
+    return Verification(path, workbook.lesson, sum(map(formula_cells, workbook.sheets)), [first, *findings])
+
+
+def formula_cells(sheet: Sheet) -> int:
+    single = sum(1 for c in sheet.cells.values() if c.formula)
+    return single + sum(len(t.computed) * t.count for t in sheet.tables)
+
+
+def expected_grid(sheet: Sheet, workbook: Workbook | None = None) -> Grid:
+    """What formulas and given cells of a sheet must show; headings and remarks are the reader's to change."""
     rows = 1 + max([r for r, _ in sheet.cells] + [t.last_row for t in sheet.tables])
     columns = 1 + max([c for _, c in sheet.cells] + [t.last_col for t in sheet.tables])
     numbers = np.full((rows, columns), np.nan)
-    texts: dict[tuple[int, int], str] = {}
+    texts: dict[At, str] = {}
+    given = workbook.given_cells() if workbook else {}
     for at, cell in sheet.cells.items():
+        if not cell.formula and (sheet.name, *at) not in given:
+            continue
         if isinstance(cell.value, str):
-            if cell.value:
-                texts[at] = cell.value
-        else:
+            texts[at] = cell.value
+        elif np.isfinite(cell.value):
             numbers[at] = cell.value
-            if not np.isfinite(cell.value):
-                numbers[at], texts[at] = np.nan, "#"
+        else:
+            texts[at] = ERROR
     for table in sheet.tables:
         values = np.fromiter(table.blocks(), dtype=(np.float64, len(table.computed)), count=table.count)
         body = numbers[table.first_row : table.last_row + 1]
@@ -86,73 +143,39 @@ def expected_grid(sheet: Sheet) -> Grid:
         for block, k in np.argwhere(~np.isfinite(values)):
             c = table.computed[k]
             at = table.first_row + int(block) * table.height + c.row, c.col
-            numbers[at], texts[at] = np.nan, "#"
-        for c in table.plan:
-            if c.text:
-                for block in range(table.count):
-                    texts[table.first_row + block * table.height + c.row, c.col] = c.text
+            numbers[at], texts[at] = np.nan, ERROR
     return Grid(numbers, texts)
 
 
-def formula_cells(sheet: Sheet) -> int:
-    single = sum(1 for c in sheet.cells.values() if c.formula)
-    return single + sum(len(t.computed) * t.count for t in sheet.tables)
-
-
-def verify(path: Path, workbook: Workbook, engines: Sequence[str]) -> Verification:
-    """Hold a file against the workbook that it should be.
-
-    Three kinds of evidence: every formula is there, every stored value is right, and every value that an
-    engine recalculates is right. Raises EngineError or WorkbookError when the file can't be read.
-    """
-    grids = {sheet.name: expected_grid(sheet) for sheet in workbook.sheets}
-    order = {sheet.name: _reading_order(sheet) for sheet in workbook.sheets}
-    sizes = {name: (grid.numbers.shape[0], grid.numbers.shape[1]) for name, grid in grids.items()}
-    formulas = sum(map(formula_cells, workbook.sheets))
-
-    def ask(source: str) -> Finding:
-        start = time.perf_counter()
-        finding = Finding(source)
-        found = recalculated(path, source, sizes)
-        for name, grid in grids.items():
-            _compare(finding, name, grid, found[name], order[name])
-        finding.seconds = time.perf_counter() - start
-        return finding
-
-    with ThreadPoolExecutor(2) as pool:
-        findings = list(pool.map(ask, (STORED, *engines)))
-    return Verification(path, workbook.lesson, formulas, [_check_formulas(path, workbook), *findings])
-
-
-def _compare(finding: Finding, sheet: str, expected: Grid, found: Grid, order: Order) -> None:
-    policy = policy_of(finding.source, sheet, float(np.nanmax(np.abs(expected.numbers), initial=1.0)))
-    finding.cells += int(np.isfinite(expected.numbers).sum()) + len(expected.texts)
-    both = np.isfinite(expected.numbers) & np.isfinite(found.numbers)
+def _compare(finding: Finding, sheet: str, expected: Grid, found: Grid, order: Order, fresh: bool) -> None:
+    largest = float(np.nanmax(np.abs(expected.numbers), initial=1.0))
+    policy = policy_of(finding.source, sheet, largest, fresh=fresh)
+    judged = np.isfinite(expected.numbers)
+    finding.cells += int(judged.sum()) + len(expected.texts)
+    both = judged & np.isfinite(found.numbers)
     if both.any():
         finding.max_ulp = max(finding.max_ulp, float(ulps(found.numbers[both], expected.numbers[both]).max()))
-        finding.max_difference = max(
-            finding.max_difference, float(np.abs(found.numbers[both] - expected.numbers[both]).max())
-        )
+        scale = np.maximum(1.0, np.abs(expected.numbers[both]))
+        difference = float((np.abs(found.numbers[both] - expected.numbers[both]) / scale).max())
+        finding.max_difference = max(finding.max_difference, difference)
     # Where the workbook has nothing, a reader may write what they like.
-    far = disagrees(found.numbers, expected.numbers, policy) & np.isfinite(expected.numbers)
-    wrong = {(int(r), int(c)) for r, c in np.argwhere(far)}
+    wrong = {(int(r), int(c)) for r, c in np.argwhere(disagrees(found.numbers, expected.numbers, policy) & judged)}
     for at, a in expected.texts.items():
-        b = found.texts.get(at)
-        if a == "#" and (policy.skips_errors or (b is not None and b.startswith("#"))):
-            wrong.discard(at)
-        elif a != b:
+        b = found.texts.get(at, "")
+        if a == ERROR and policy.skips_errors:
+            finding.cells -= 1
+            finding.skipped += 1
+        elif not (b.startswith(ERROR) if a == ERROR else a == b):
             wrong.add(at)
-    finding.wrong += len(wrong)
-    for at in sorted(wrong, key=order)[: SHOWN - len(finding.mismatches)]:
+    for at in sorted(wrong, key=order):
         want, got = _shown(expected, at), _shown(found, at)
-        what = "missing" if got == "nothing" else "value"
-        finding.mismatches.append(Mismatch(finding.source, sheet, a1(*at), what, want, got))
+        finding.add(Mismatch(finding.source, sheet, a1(*at), "missing" if got == "nothing" else "value", want, got))
 
 
-def _shown(grid: Grid, at: tuple[int, int]) -> str:
+def _shown(grid: Grid, at: At) -> str:
     if at in grid.texts:
         text = grid.texts[at]
-        return "an error value" if text == "#" else text if text.startswith("#") else f"'{text}'"
+        return "an error value" if text == ERROR else text if text.startswith(ERROR) else f"'{text}'"
     number = float(grid.numbers[at])
     return "nothing" if np.isnan(number) else repr(number)
 
@@ -164,7 +187,7 @@ def _reading_order(sheet: Sheet) -> Order:
     """
     spans = [(t.first_row, t.last_row, t.height) for t in sheet.tables]
 
-    def order(at: tuple[int, int]) -> tuple[bool, int, int, int]:
+    def order(at: At) -> tuple[bool, int, int, int]:
         row, col = at
         for first, last, height in spans:
             if first <= row <= last:
@@ -174,57 +197,23 @@ def _reading_order(sheet: Sheet) -> Order:
     return order
 
 
-def _check_formulas(path: Path, workbook: Workbook) -> Finding:
-    """Whether every cell that must be a formula is one; counted first, and searched only where the count is off."""
-    start = time.perf_counter()
-    finding = Finding("formulas")
-    try:
-        with zipfile.ZipFile(path) as archive:
-            parts = _sheet_parts(archive)
-            for sheet in workbook.sheets:
-                expected = formula_cells(sheet)
-                finding.cells += expected
-                xml = archive.read(parts[sheet.name]) if sheet.name in parts else b""
-                if len(re.findall(rb"<f[ >/]", xml)) == expected:
-                    continue
-                present = {m[1].decode() for m in re.finditer(rb'<c r="([A-Z]+\d+)"[^>]*><f', xml)}
-                for cell in _formula_addresses(sheet):
-                    if cell not in present:
-                        finding.wrong += 1
-                        if len(finding.mismatches) < SHOWN:
-                            finding.mismatches.append(
-                                Mismatch("formulas", sheet.name, cell, "not a formula", "a formula", "none")
-                            )
-    except (OSError, zipfile.BadZipFile, KeyError) as error:
-        raise WorkbookError(
-            f"A workbook must be an .xlsx file that opens. Received: '{path}' ({error}). Build it again."
-        ) from error
-    finding.seconds = time.perf_counter() - start
-    return finding
-
-
-def _formula_addresses(sheet: Sheet) -> Iterator[str]:
-    for at, cell in sheet.cells.items():
-        if cell.formula:
-            yield a1(*at)
-    for table in sheet.tables:
-        for block in range(table.count):
-            for c in table.computed:
-                yield a1(table.first_row + block * table.height + c.row, c.col)
-
-
-def _sheet_parts(archive: zipfile.ZipFile) -> dict[str, str]:
-    """The XML part of every sheet, by the sheet's name."""
-    book = archive.read("xl/workbook.xml").decode()
-    relations = archive.read("xl/_rels/workbook.xml.rels").decode()
-    targets = {}
-    for tag in re.findall(r"<Relationship [^>]*>", relations):
-        key, target = re.search(r'Id="([^"]+)"', tag), re.search(r'Target="([^"]+)"', tag)
-        if key and target:
-            targets[key[1]] = "xl/" + target[1].removeprefix("/xl/")
-    parts = {}
-    for tag in re.findall(r"<sheet [^>]*>", book):
-        name, key = re.search(r'name="([^"]+)"', tag), re.search(r'r:id="([^"]+)"', tag)
-        if name and key:
-            parts[name[1].replace("&amp;", "&")] = targets[key[1]]
-    return parts
+def _judge_other_formulas(finding: Finding, path: Path, workbook: Workbook, formulas: dict[str, Formulas]) -> None:
+    """A formula with another text is right when it also leads to the right value from other given numbers."""
+    moved = workbook.with_other_numbers()
+    wrong: dict[str, set[At]] = {}
+    if moved is not None:
+        grids = {sheet.name: expected_grid(sheet, moved) for sheet in moved.sheets}
+        with tempfile.TemporaryDirectory(prefix="simulator-") as folder:
+            copy = Path(folder) / "moved.xlsx"
+            with_numbers(path, copy, moved.given_cells())
+            found = recalculated(copy, PROBE, {name: grid.numbers.shape for name, grid in grids.items()})
+        for name, grid in grids.items():
+            largest = float(np.nanmax(np.abs(grid.numbers), initial=1.0))
+            # libreoffice's policy: an equivalent formula may add in another order
+            far = disagrees(found[name].numbers, grid.numbers, policy_of("libreoffice", name, largest))
+            wrong[name] = {(int(r), int(c)) for r, c in np.argwhere(far)}
+    for name, sheet in formulas.items():
+        addresses = {a1(*at) for at in wrong.get(name, ())}
+        for cell, (want, got) in sheet.other.items():
+            if moved is None or cell in addresses:
+                finding.add(Mismatch("formulas", name, cell, "another formula", f"={want}", f"={got}"))

@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from simulator.errors import WorkbookError
 from simulator.sheet.address import a1
 from simulator.sheet.chart import PALETTE, Area, Chart
 from simulator.sheet.sheet import Highlight, Sheet
-from simulator.sheet.style import BAND, Style
+from simulator.sheet.style import BAND, INK, SCALE, Style
 from simulator.sheet.table import Table
 from simulator.xlsx.rows import row_printer, with_errors
 
@@ -135,8 +136,8 @@ class _Writer:
                 {
                     "validate": v.kind,
                     "criteria": "between",
-                    "minimum": v.low,
-                    "maximum": v.high,
+                    "minimum": _limit(v.low),
+                    "maximum": _limit(v.high),
                     "error_title": "Not a possible value",
                     "error_message": v.rule,
                 },
@@ -175,6 +176,7 @@ class _Writer:
         """The XML of a table's rows, one block at a time."""
         plain = {c.style: self.format(c.style) for c in table.plan}
         texts = {c.text: ws.str_table._get_shared_string_index(c.text) for c in table.plan if c.text}
+        ws.str_table.count += sum(1 for c in table.plan if c.text) * table.count - len(texts)
 
         def rows() -> Iterator[str]:
             # Formats have their numbers only now, when the file is being put together.
@@ -201,10 +203,13 @@ class _Writer:
                 "min_value": h.low,
                 "mid_value": (h.low + h.high) / 2,
                 "max_value": h.high,
-                "min_color": "#F8A5A5",
-                "mid_color": "#FFFFFF",
-                "max_color": "#93B8F5",
+                "min_color": SCALE[0],
+                "mid_color": SCALE[1],
+                "max_color": SCALE[2],
             }
+        elif h.kind == "formula":
+            outline = self.book.add_format({"border": 1, "border_color": INK, "bold": True})
+            options = {"type": "formula", "criteria": h.value, "format": outline}
         else:
             value = f'"{h.value}"' if isinstance(h.value, str) else h.value
             style = self.book.add_format({"bg_color": h.fill, "font_color": h.color})
@@ -223,7 +228,7 @@ class _Writer:
                 "values": _area(series.y),
             }
             if series.y_numbers:
-                options |= {"categories_data": list(series.x_numbers), "values_data": list(series.y_numbers)}
+                options |= {"categories_data": _points(series.x_numbers), "values_data": _points(series.y_numbers)}
             if series.markers:
                 options |= {
                     "line": {"none": True},
@@ -244,8 +249,8 @@ class _Writer:
             "major_gridlines": {"visible": False},
             "label_position": "low",
         }
-        if chart.x_range:
-            x_axis |= {"min": chart.x_range[0], "max": chart.x_range[1]}
+        if chart.x_min is not None:
+            x_axis["min"] = chart.x_min
         drawn.set_x_axis(x_axis)
         grid = {"visible": True, "line": {"color": "#E5E7EB", "width": 0.75}}
         y_axis: dict[str, Any] = {"max": chart.y_max} if chart.y_max is not None else {}
@@ -265,41 +270,66 @@ def _characters(sheet: Sheet) -> float:
     return sum(width for col, width in sheet.widths.items() if col <= last)
 
 
+def _limit(value: float | str) -> str:
+    """A validation's limit: a formula, or a number as the file format spells it."""
+    return value if isinstance(value, str) else f"{value:.15G}"
+
+
+def _points(numbers: Sequence[float]) -> list[float | None]:
+    """Chart data without what is not a number, which would make the file invalid."""
+    return [x if math.isfinite(x) else None for x in numbers]
+
+
 def _area(a: Area) -> list[Any]:
     return [a.sheet, a.row, a.col, a.last_row, a.last_col]
 
 
-def write_workbook(workbook: Workbook, path: Path, progress: Progress = lambda done, total: None) -> Path:
-    """Write the workbook to path: first beside it, then renamed, so an earlier file survives a failure.
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A file to write beside path, renamed to path at the end if it is still there; whatever fails, it is removed.
 
-    progress is told how many cells of the tables were written, and how many there are. Raises WorkbookError when
-    the target can't be written, for example because it is open in Excel.
+    Raises WorkbookError when the target can't be written, for example because it is open in Excel.
     """
     part = path.with_name(f".{path.stem}.{os.getpid()}.part.xlsx")
-    folder = tempfile.mkdtemp(prefix="simulator-")
-    book = xlsxwriter.Workbook(str(part), {"tmpdir": folder})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        book.set_properties({"title": workbook.title, "author": "simulator", "created": CREATED})
-        book.set_custom_property(PROPERTY, json.dumps({"lesson": workbook.lesson, "epochs": workbook.epochs}))
-        book.set_calc_mode("auto")
-        writer = _Writer(book, workbook.sheets, progress)
-        for sheet in workbook.sheets:
-            writer.write(sheet)
-        book.close()
-        progress(writer.total, writer.total)
-        part.replace(path)
+        yield part
+        if part.exists():
+            part.replace(path)
     except (OSError, xlsxwriter.exceptions.FileCreateError) as error:
+        if isinstance(error, WorkbookError):
+            raise
         reason = error.strerror or str(error) if isinstance(error, OSError) else str(error)
         raise WorkbookError(
             f"A workbook can only be written to a folder that allows it and over a file that is not open. "
             f"Received: '{path}' ({reason}). Close it in Excel, or choose another place with --out."
         ) from error
     finally:
-        for worksheet in book.worksheets():  # an interrupted one leaves its own temporary file open
-            if worksheet.fh is not None and not worksheet.fh.closed:
-                worksheet.fh.close()
-        shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):
             part.unlink()
+
+
+def write_workbook(workbook: Workbook, path: Path, progress: Progress = lambda done, total: None) -> Path:
+    """Write the workbook to path: first beside it, then renamed, so an earlier file survives a failure.
+
+    progress is told how many cells of the tables were written, and how many there are. Raises WorkbookError when
+    the target can't be written.
+    """
+    folder = tempfile.mkdtemp(prefix="simulator-")
+    with beside(path) as part:
+        book = xlsxwriter.Workbook(str(part), {"tmpdir": folder})
+        try:
+            book.set_properties({"title": workbook.title, "author": "simulator", "created": CREATED})
+            book.set_custom_property(PROPERTY, json.dumps({"lesson": workbook.lesson, "epochs": workbook.epochs}))
+            book.set_calc_mode("auto")
+            writer = _Writer(book, workbook.sheets, progress)
+            for sheet in workbook.sheets:
+                writer.write(sheet)
+            book.close()
+            progress(writer.total, writer.total)
+        finally:
+            for worksheet in book.worksheets():  # an interrupted one leaves its own temporary file open
+                if worksheet.fh is not None and not worksheet.fh.closed:
+                    worksheet.fh.close()
+            shutil.rmtree(folder, ignore_errors=True)
     return path

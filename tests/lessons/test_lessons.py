@@ -99,7 +99,8 @@ def test_impossible_epochs_are_refused_with_how_many_fit(epochs: int) -> None:
     with pytest.raises(SettingError) as caught:
         LESSONS["and"].run(epochs=epochs)
     assert str(caught.value) == (
-        f"'and' can show 1 to 262,140 epochs, 4 rows each on a sheet of 1,048,576 rows. Received: {epochs:,}."
+        f"'and' can show 1 to 262,140 epochs, 4 rows each on a sheet of 1,048,576 rows. Received: {epochs:,}. "
+        "Choose --epochs within that."
     )
 
 

@@ -58,7 +58,6 @@ def recalculate(path, request):  # type: ignore[no-untyped-def]
             yield from read(document, request)
             document.close(True)
             desktop.terminate()
-            process.wait(20)
         finally:
             process.kill()
 
