@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 WORKBOOKS, REPORT = Path("workbooks"), Path("reports/verification.md")
 PROGRESS_FROM = 100_000  # cells; less than that is written before a bar could be read
+INTERRUPTED = 130
 BYTES_A_CELL = 13  # of a finished file
 
 Epochs = Annotated[int | None, typer.Option("--epochs", help="How far to count the epochs; 70 for most lessons.")]
@@ -236,10 +237,9 @@ def main() -> None:
     except SimulatorError as error:
         sys.stderr.write(f"simulator: {error}\n")
         status = 2
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("simulator: interrupted; what was not finished is removed, earlier workbooks are untouched.\n")
-        status = 130
     except OSError as error:  # standard output is full or gone
         sys.stderr.write(f"simulator: The output must go somewhere that takes it. Received: {error.strerror}.\n")
         status = 2
+    if status == INTERRUPTED:  # what Typer makes of Ctrl-C
+        sys.stderr.write("simulator: interrupted; what was not finished is removed, earlier workbooks are untouched.\n")
     sys.exit(status)

@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,12 @@ def test_table_prints_tidy_csv(tmp_path: Path) -> None:
 # arguments                                     what the sentence must hold
 WRONG = [
     (("build", "adn"), "Received: 'adn'. Did you mean 'and'?"),
+    (("build", "and", "--epochs", "ten"), "Invalid value for '--epochs'"),
+    (("bild",), "No such command 'bild'. Did you mean 'build'"),
+    (("build", "--all", "and"), "Received: both --all and and."),
+    (("build", "and", "linear-regression", "--set", "W_1=3"), "Received: 'W_1'."),
+    (("build", "and", "--out", "and.csv"), "--out takes a folder, or a file that ends in .xlsx. Received: 'and.csv'."),
+    (("verify", "."), "Received: '.' (a folder)."),
     (("build",), "build needs a lesson or --all. Received: neither."),
     (("build", "and", "--epochs", "0"), "'and' can show 1 to 262,140 epochs"),
     (("build", "and", "--epochs", "1048577"), "Received: 1,048,577."),
@@ -89,6 +97,26 @@ def test_wrong_use_is_one_sentence_and_exit_status_2(args: tuple[str, ...], sent
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no such signals")
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_an_interrupted_build_leaves_the_earlier_workbook_and_nothing_else(
+    name: str, status: int, tmp_path: Path
+) -> None:
+    (tmp_path / "and.xlsx").write_text("earlier")
+    command = [sys.executable, "-m", "simulator", "build", "and", "--epochs", "60000", "--out", "and.xlsx"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        while not list(tmp_path.glob(".and.*")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(getattr(signal, name))
+        _, said = process.communicate()
+    assert process.returncode == status
+    assert [p.name for p in tmp_path.iterdir()] == ["and.xlsx"]
+    assert (tmp_path / "and.xlsx").read_text() == "earlier"
+    if name == "SIGINT":
+        assert said == "simulator: interrupted; what was not finished is removed, earlier workbooks are untouched.\n"
 
 
 def test_no_heavy_module_is_loaded_for_a_build(tmp_path: Path) -> None:
