@@ -56,7 +56,7 @@ def _put_array(sheet: Sheet, run: Run, place: ArrayPlace) -> None:
     mine = [s.name for s in run.settings.items.values() if s.leaf is place.leaf]
     names = f"{mine[0]} to {mine[-1]}" if len(mine) > 1 else mine[0]
     sheet.put(place.title_row, 0, f"{place.leaf.name}: {place.meaning}", HEADING)
-    sheet.put(place.title_row, 1 + columns, f"names, row by row: {names}" if rows > 1 else f"named {names}", REMARK)
+    sheet.put(place.title_row, 2, f"names, row by row: {names}" if rows > 1 else f"named {names}", REMARK)
     row_axis, column_axis = run.lesson.axes.get(place.leaf.name, ("", ""))
     if not row_axis and place.leaf.name in run.lesson.given and rows > 1:
         row_axis = "sample"

@@ -54,7 +54,6 @@ def training_sheet(run: Run, path: Trajectory, curves: Table) -> Sheet:
             sheet.merge(row, col, row, col + 1)
         col += 2
     sheet.freeze = (run.table.first_row, 1)
-    sheet.repeat_rows = (run.table.first_row - 4, run.table.first_row - 1)
     sheet.widths[0] = 8
     return sheet
 

@@ -63,7 +63,6 @@ class Sheet:
     validations: list[Validation] = field(default_factory=list)
     highlights: list[Highlight] = field(default_factory=list)
     names: dict[str, tuple[int, int]] = field(default_factory=dict)
-    repeat_rows: tuple[int, int] | None = None
     print_area: tuple[int, int, int, int] | None = None  # the part that is worth paper
     one_page: bool = False
 

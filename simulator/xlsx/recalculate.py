@@ -104,7 +104,8 @@ def recalculated(path: Path, engine: str, sizes: Mapping[str, tuple[int, ...]]) 
             _, errors = process.communicate(timeout=TIMEOUT)
         finally:
             _running.discard(process)
-            _stop(process)
+            if process.poll() is None or engine == LIBREOFFICE:  # whose own child may outlive it
+                _stop(process)
         if process.returncode != 0 or not (Path(folder) / "texts.json").exists():
             last = (errors.strip().splitlines() or ["no message"])[-1]
             advice = "Check that the file opens" + ("." if engine == STORED else ", or choose another --engine.")
@@ -137,9 +138,11 @@ def stop_engines() -> None:
 
 
 def _stop(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None or hasattr(os, "killpg"):
-        with contextlib.suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL) if hasattr(os, "killpg") else process.kill()
+    with contextlib.suppress(OSError):
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
 
 
 def _command(engine: str) -> tuple[list[str], list[str]]:

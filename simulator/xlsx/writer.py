@@ -169,8 +169,11 @@ class _Writer:
             ws.fit_to_pages(1 + int(_characters(sheet) // CHARACTERS_A_PAGE), 0)
         if sheet.print_area:
             ws.print_area(*sheet.print_area)
-        if sheet.repeat_rows:
-            ws.repeat_rows(*sheet.repeat_rows)
+        if sheet.tables:
+            heading = sheet.tables[0].first_row
+            ws.repeat_rows(max(heading - 4, 0), heading - 1)
+        if sheet.freeze and sheet.freeze[1]:
+            ws.repeat_columns(0, sheet.freeze[1] - 1)
 
     def _rows(self, ws: Any, table: Table) -> Iterator[str]:
         """The XML of a table's rows, one block at a time."""
