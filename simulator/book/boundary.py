@@ -14,7 +14,7 @@ from simulator.book.trajectory import Trajectory
 from simulator.lessons.run import Run
 from simulator.lessons.setting import BOUNDARY, setting_name
 from simulator.lessons.training import trace_epoch
-from simulator.sheet.address import a1, column_name, range_text
+from simulator.sheet.address import a1, column_name, sheet_prefix
 from simulator.sheet.sheet import Highlight, Sheet
 from simulator.sheet.style import HEADING, LABEL, SUBTITLE, TITLE, Style, header, restyled
 from simulator.sheet.table import Carry, Quantity, Table
@@ -68,7 +68,8 @@ def boundary_sheet(run: Run, path: Trajectory) -> Sheet:
     sheet.put(PARAMETER_ROW - 1, 0, "At this epoch", HEADING)
     picked = PickedParameters(run, sheet, PARAMETER_ROW, "boundary_epoch", path)
 
-    first_row = max(MAP_ROW + POINTS, picked.next_row) + 10
+    samples = _put_samples(sheet, run, picked.next_row + 1)
+    first_row = max(MAP_ROW + POINTS, samples[1]) + 10
 
     leaves = run.settings.leaves
     low, high = leaves["boundary_low"], leaves["boundary_high"]
@@ -100,7 +101,7 @@ def boundary_sheet(run: Run, path: Trajectory) -> Sheet:
     sheet.tables.append(table)
     sheet.put(first_row - 6, 0, "The points of the map, row by row from the lower left", HEADING)
     put_headings(sheet, table, lambda q: ("Given" if q.role == "given" else "Forward", ""))
-    _put_map(sheet, run, table, answer, classes)
+    _put_map(sheet, run, table, answer, classes, _is_a_sample(*samples))
     sheet.print_area = (0, 0, MAP_ROW + POINTS + 1, MAP_COL + POINTS)
     sheet.widths |= {0: 16, 1: 10, 2: 7, 3: 7} | dict.fromkeys(
         range(MAP_COL, max(table.last_col, MAP_COL + POINTS) + 1), 7
@@ -121,7 +122,7 @@ def _in_row(q: Quantity) -> Quantity:
     return Quantity(q.node, q.role, number_format, flat=flat, entries=entry_names(q.node))
 
 
-def _put_map(sheet: Sheet, run: Run, table: Table, answer: Expression, classes: int) -> None:
+def _put_map(sheet: Sheet, run: Run, table: Table, answer: Expression, classes: int, outlined: str) -> None:
     index = (0,) * len(answer.shape)
     slot, col = table.slot[answer.serial, index], table.column(answer)
     x1, x2 = (table.find(name).node for name in ("x1", "x2"))
@@ -155,7 +156,7 @@ def _put_map(sheet: Sheet, run: Run, table: Table, answer: Expression, classes: 
     sheet.put(MAP_ROW + POINTS + 1, MAP_COL + POINTS // 2, "x1", LABEL)
     sheet.put(MAP_ROW - 1, MAP_COL - 1, "x2", restyled(LABEL, align="center"))
     first, final = (MAP_ROW, MAP_COL), (MAP_ROW + POINTS - 1, MAP_COL + POINTS - 1)
-    sheet.highlights.append(Highlight(first, final, "formula", _is_a_sample(run)))
+    sheet.highlights.append(Highlight(first, final, "formula", outlined))
     if classes == 1:
         sheet.highlights.append(Highlight(first, final, "scale"))
     else:
@@ -165,14 +166,25 @@ def _put_map(sheet: Sheet, run: Run, table: Table, answer: Expression, classes: 
             )
 
 
-def _is_a_sample(run: Run) -> str:
-    """The formula that is true in a cell of the map when a sample lies there."""
+def _put_samples(sheet: Sheet, run: Run, row: int) -> tuple[int, int]:
+    """The samples' places, live, for the outlines on the map; returns their first and last row."""
+    sheet.put(row, 0, "Samples: x1, x2", HEADING)
     [place] = [p for p in run.settings.arrays if p.leaf.name == "X"]
-    m = place.leaf.shape[run.lesson.samples]
-    x1_cell, x2_cell = f"{column_name(MAP_COL)}${MAP_ROW + POINTS + 1}", f"${column_name(MAP_COL - 1)}{MAP_ROW + 1}"
-    near = []
-    for k, cell in enumerate((x1_cell, x2_cell)):
-        row, col = (place.row, place.col + k) if run.lesson.samples == 0 else (place.row + k, place.col)
-        last = (row + m - 1, col) if run.lesson.samples == 0 else (row, col + m - 1)
-        near.append(f"(ABS({cell}-{range_text(place.sheet, row, col, *last)})<0.000000001)")
-    return f"=SUMPRODUCT({'*'.join(near)})>0"
+    for k in range(place.leaf.shape[run.lesson.samples]):
+        for i in range(2):
+            index = (k, i) if run.lesson.samples == 0 else (i, k)
+            cell = f"{sheet_prefix(place.sheet)}{a1(place.row + index[0], place.col + index[1], absolute=True)}"
+            number = Style(number_format="General", align="right")
+            sheet.put(row + 1 + k, i, run.settings.numbers[place.leaf.serial, index], number, formula=cell)
+    return row + 1, row + k + 1
+
+
+def _is_a_sample(first: int, last: int) -> str:
+    """The formula that is true in a cell of the map when a sample lies there.
+
+    It looks at its own sheet only: a conditional format may not refer to another one in every version of Excel.
+    """
+    x1, x2 = f"{column_name(MAP_COL)}${MAP_ROW + POINTS + 1}", f"${column_name(MAP_COL - 1)}{MAP_ROW + 1}"
+    near = "(ABS({}-${}${}:${}${})<0.000000001)"
+    pair = "*".join(near.format(x, col, first + 1, col, last + 1) for x, col in ((x1, "A"), (x2, "B")))
+    return f"=SUMPRODUCT({pair})>0"

@@ -97,9 +97,15 @@ def test_the_map_of_the_decoder_shows_each_class_at_its_corner() -> None:
 
 def test_the_outlines_on_the_map_follow_the_samples() -> None:
     outline = sheet(workbook_of(LESSONS["and"].run(epochs=2)), "Boundary").highlights[0]
-    assert outline.value == (
-        "=SUMPRODUCT((ABS(E$28-Parameters!$B$25:$B$28)<0.000000001)*(ABS($D7-Parameters!$C$25:$C$28)<0.000000001))>0"
-    )
+    assert outline.value == ("=SUMPRODUCT((ABS(E$28-$A$13:$A$16)<0.000000001)*(ABS($D7-$B$13:$B$16)<0.000000001))>0")
+    boundary = sheet(workbook_of(LESSONS["and"].run(epochs=2, settings={"X_3_0": 0.5})), "Boundary")
+    assert [(boundary.cells[r, 0].value, boundary.cells[r, 1].value) for r in range(12, 16)] == [
+        (0, 0),
+        (0, 1),
+        (1, 0),
+        (0.5, 1),
+    ]
+    assert boundary.cells[15, 0].formula == "Parameters!$B$28"
 
 
 def test_the_contrast_names_the_difference() -> None:
