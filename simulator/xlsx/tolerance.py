@@ -23,7 +23,7 @@ class Policy(NamedTuple):
     def rule(self) -> str:
         if self.absolute == self.relative == 0:
             return "0 ULP"
-        return f"{self.absolute:.0e} + {self.relative:.0e} |x|"
+        return f"{self.absolute:.0e} + {self.relative:.0e} of the number"
 
 
 EXACT = Policy(0.0, 0.0, "the formula does the reference's operations in the reference's order")
