@@ -15,9 +15,10 @@ from simulator.lessons.run import Run
 from simulator.lessons.setting import BOUNDARY, setting_name
 from simulator.lessons.training import trace_epoch
 from simulator.sheet.address import a1, column_name, sheet_prefix
+from simulator.sheet.program import Carry
 from simulator.sheet.sheet import Highlight, Sheet
 from simulator.sheet.style import HEADING, LABEL, SUBTITLE, TITLE, Style, header, restyled
-from simulator.sheet.table import Carry, Quantity, Table
+from simulator.sheet.table import Quantity, Table
 from simulator.tape.expression import Expression, Index, given, indices, literal, rewritten, squeezed, upstream
 from simulator.tape.namespace import argmax, maximum, sigmoid, where
 from simulator.tape.primitive import apply

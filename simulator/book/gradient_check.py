@@ -19,6 +19,7 @@ from simulator.lessons.run import Run
 from simulator.lessons.setting import CHECK
 from simulator.lessons.training import stable
 from simulator.sheet.address import a1
+from simulator.sheet.program import Carry
 from simulator.sheet.sheet import Highlight, Sheet
 from simulator.sheet.style import (
     BAD,
@@ -34,7 +35,7 @@ from simulator.sheet.style import (
     header,
     restyled,
 )
-from simulator.sheet.table import Carry, Quantity, Table
+from simulator.sheet.table import Quantity, Table
 from simulator.tape.expression import Expression, Index, given, indices, literal, upstream
 from simulator.tape.namespace import where
 from simulator.tape.scalar import Position

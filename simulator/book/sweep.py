@@ -18,9 +18,10 @@ from simulator.lessons.setting import SWEEP_RATES
 from simulator.lessons.training import Epoch, compact_columns, trace_epoch
 from simulator.sheet.address import a1
 from simulator.sheet.chart import Chart, Series
+from simulator.sheet.program import Carry
 from simulator.sheet.sheet import Sheet
 from simulator.sheet.style import COST, SUBTITLE, TITLE, WRAPPED, restyled
-from simulator.sheet.table import Carry, Quantity, Table
+from simulator.sheet.table import Quantity, Table
 from simulator.tape.expression import Expression, given
 
 SWEEP, CONTRAST = "Sweep", "Contrast"

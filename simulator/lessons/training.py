@@ -9,8 +9,9 @@ from simulator.errors import SettingError
 from simulator.lessons.lesson import Lesson
 from simulator.lessons.setting import Settings, block_count
 from simulator.sheet.address import ROWS
+from simulator.sheet.program import Carry
 from simulator.sheet.style import COST, ENTRY
-from simulator.sheet.table import Carry, Labels, Quantity, Table
+from simulator.sheet.table import Labels, Quantity, Table
 from simulator.tape.backward import backward
 from simulator.tape.expression import Expression, given, rewritten, upstream
 

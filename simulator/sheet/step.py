@@ -18,7 +18,7 @@ def step_of(fast: str, careful: str, givens: Values) -> Step:
     fast computes with the C library's functions. Where it fails, careful does it again with errors that
     spread as NaN, as they spread in a spreadsheet.
     """
-    quick = _function(fast, {"exp": math.exp, "log": math.log, "tanh": math.tanh, "pow": math.pow})
+    quick = _function(fast, {"exp": math.exp, "log": math.log, "tanh": math.tanh, "pow": math.pow, "sqrt": math.sqrt})
     slow: list[Callable[..., Values]] = []  # made when it is first needed
 
     def run(previous: Values, followed: Values) -> Values:
@@ -29,7 +29,7 @@ def step_of(fast: str, careful: str, givens: Values) -> Step:
             failed = True
         if failed:
             if not slow:
-                functions = {name: _or_nan(getattr(math, name)) for name in ("exp", "log", "tanh", "pow")}
+                functions = {name: _or_nan(getattr(math, name)) for name in ("exp", "log", "tanh", "pow", "sqrt")}
                 slow.append(_function(careful, {**functions, "max": _or_nan(max), "choose": _choose}))
             with np.errstate(all="ignore"):
                 found = slow[0](*([np.float64(x) for x in xs] for xs in (previous, followed, givens)))

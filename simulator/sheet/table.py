@@ -1,26 +1,22 @@
 """Named arrays placed side by side as one block of rows, and the block repeated: epoch under epoch.
 
-Equations are traced once. From the trace come a text per cell, in which only row numbers change from block
-to block, and a Python function that computes a block from the one before. So a table of any length costs no
-more memory than one block.
+The arithmetic is the program's; a table says where the cells lie.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from simulator.errors import LayoutError, SettingError
-from simulator.sheet.address import COLUMNS, ROWS, a1, column_name, sheet_prefix
-from simulator.sheet.step import Step, Values, step_of
+from simulator.sheet.address import COLUMNS, ROWS, a1, sheet_prefix
+from simulator.sheet.program import Carry, Feed, Program, Slots, formula_at
+from simulator.sheet.step import Values
 from simulator.sheet.style import BODY, MUTED, Style
-from simulator.tape.dialect import CAREFUL_PYTHON, PYTHON, Dialect
 from simulator.tape.expression import Expression, Index, Shape, indices, squeezed
-from simulator.tape.formula import formula_text, python_text
-from simulator.tape.scalar import Number, Position, Ref, Scalar, lowered
+from simulator.tape.scalar import Position, Ref
 
 
 @dataclass(frozen=True)
@@ -49,13 +45,6 @@ class Quantity:
         return (col, row) if self.across else (row, col)
 
 
-class Carry(NamedTuple):
-    """A quantity that continues: first is its value in the first block, then it is computed from the block before."""
-
-    first: Expression
-    then: Expression
-
-
 class Labels(NamedTuple):
     """A narrow column of fixed texts that names the rows of every block."""
 
@@ -80,6 +69,17 @@ class PlannedCell:
         return ",".join(map(str, squeezed(self.index, self.quantity.node.shape)))
 
 
+class Followed(Protocol):
+    """What a table may follow, block by block: another table, or the panels of a network."""
+
+    @property
+    def slot(self) -> Slots: ...
+    def holds(self, node: Expression) -> bool: ...
+    def position(self, node: Expression, index: Index) -> Position: ...
+    def blocks(self) -> Iterator[Values]: ...
+    def rows_at(self, block: int) -> dict[str, int]: ...
+
+
 Places = Mapping[int, Callable[[Index], Position]]  # a node's serial -> where its elements are
 
 
@@ -100,7 +100,7 @@ class Table:
     outside: Places
     givens: Mapping[tuple[int, Index], float]
     carries: Mapping[int, Carry] = field(default_factory=dict)
-    follows: Table | None = None
+    follows: Followed | None = None
 
     def __post_init__(self) -> None:
         self._col: dict[int, tuple[Quantity, int]] = {}
@@ -166,57 +166,31 @@ class Table:
     def _locate(self, ref: Ref) -> Position:
         if ref.node.serial in self._col:
             return self.position(ref.node, ref.index, ref.back)
-        if self.follows and ref.node.serial in self.follows._col:
+        if self.follows and self.follows.holds(ref.node):
             return self.follows.position(ref.node, ref.index)
         if ref.node.serial in self.outside:
             return self.outside[ref.node.serial](ref.index)
         raise LayoutError(f"Every array that a formula uses needs cells. Received: none for {ref.node!r}.")
 
-    def _element(self, node: Expression, index: Index, back: int = 0, *, top: bool = False) -> Scalar:
-        """The scalar term of one element: a reference where it has a cell, its arithmetic where not."""
-        if node.value is not None:
-            return Number(node.value)
-        placed = node.serial in self._col or (self.follows is not None and node.serial in self.follows._col)
-        if (placed or node.primitive is None) and not top:
-            return Ref(node, index, back)
-        if node.primitive is None:
-            return Ref(node, index)
-        return node.primitive.element(lambda arg, i: self._element(arg, i, back), node, index)
+    def holds(self, node: Expression) -> bool:
+        return node.serial in self._col
 
     @cached_property
-    def _terms(self) -> list[tuple[Quantity, Index, Scalar, Scalar]]:
-        terms = []
-        for q in self.quantities:
-            carry = self.carries.get(q.node.serial)
-            for index in indices(q.node.shape):
-                if carry:
-                    first = self._element(carry.first, index)
-                    later = self._element(carry.then, index, back=1)
-                else:
-                    first = later = self._element(q.node, index, top=True)
-                terms.append((q, index, lowered(first, self._locate), lowered(later, self._locate)))
-        return terms
+    def _program(self) -> Program:
+        entries = [(q, index) for q in self.quantities for index in indices(q.node.shape)]
+        entries.sort(key=lambda entry: self.position(entry[0].node, entry[1])[1:3])
+        feed = Feed(self.follows.slot, self.follows.blocks) if self.follows else None
+        nodes = [(q.node, index) for q, index in entries]
+        return Program(nodes, self._locate, self.givens, self.carries, feed)
 
     @cached_property
     def plan(self) -> list[PlannedCell]:
         """Every cell of a block, row by row."""
-
-        def cell(ref: Ref) -> str:
-            p = self._locate(ref)
-            prefix = "" if p.sheet == self.sheet else sheet_prefix(p.sheet)
-            return prefix + corner(ref)
-
-        def corner(ref: Ref) -> str:
-            p = self._locate(ref)
-            return f"{column_name(p.col)}{{{p.sheet}|{p.row}}}" if p.moves else a1(p.row, p.col, absolute=True)
-
         cells = []
-        for q, index, first, later in self._terms:
-            p = self.position(q.node, index)
+        for (node, index), (first, later) in zip(self._program.entries, self._program.texts, strict=True):
+            q, p = self._col[node.serial][0], self.position(node, index)
             style = Style(**{**BODY.__dict__, "number_format": q.number_format})
-            one = formula_text(first, cell, corner)
-            two = one if later is first else formula_text(later, cell, corner)
-            cells.append(PlannedCell(p.row, p.col, q, index, one, two, style))
+            cells.append(PlannedCell(p.row, p.col, q, index, first, later, style))
         for labels, col in self._labels:
             for row, text in enumerate(labels.texts):
                 cells.append(PlannedCell(row, col, None, (), "", "", Style(color=MUTED, size=9, indent=1), text))
@@ -227,54 +201,18 @@ class Table:
         """The cells that hold formulas; `blocks` yields their values in this order."""
         return [c for c in self.plan if c.quantity]
 
-    @cached_property
-    def slot(self) -> dict[tuple[int, Index], int]:
+    @property
+    def slot(self) -> Slots:
         """Where an element's value stands in a block's values."""
-        return {(c.quantity.node.serial, c.index): i for i, c in enumerate(self.computed) if c.quantity}
+        return self._program.slot
 
     def slots(self, node: Expression) -> list[int]:
         """Where the values of a whole array stand, in the order of its entries."""
         return [self.slot[node.serial, index] for index in indices(node.shape)]
 
-    # Values
-
-    @cached_property
-    def _steps(self) -> tuple[Step, Step]:
-        """What computes the first block, and every later one from the block before."""
-        used: dict[tuple[int, Index], int] = {}
-        sources = [[self._source(which, dialect, used) for dialect in (PYTHON, CAREFUL_PYTHON)] for which in (2, 3)]
-        first, later = (step_of(fast, careful, tuple(self.givens[key] for key in used)) for fast, careful in sources)
-        return first, later
-
-    def _source(self, which: int, dialect: Dialect, used: dict[tuple[int, Index], int]) -> str:
-        """The body of a function of the previous block p, the followed block f and the given numbers g."""
-
-        def name(ref: Ref) -> str:
-            key = ref.node.serial, ref.index
-            if ref.node.serial in self._col:
-                return f"p[{self.slot[key]}]" if ref.back else f"v{self.slot[key]}"
-            if self.follows and key in self.follows.slot:
-                return f"f[{self.follows.slot[key]}]"
-            return f"g[{used.setdefault(key, len(used))}]"
-
-        def serial(term: tuple[Quantity, Index, Scalar, Scalar]) -> int:
-            return -1 if term[0].node.serial in self.carries else term[0].node.serial
-
-        lines = []
-        for term in sorted(self._terms, key=serial):
-            scalar = term[2] if which == 2 else term[3]
-            lines.append(f" v{self.slot[term[0].node.serial, term[1]]} = {python_text(scalar, name, dialect)}")
-        values = ", ".join(f"v{i}" for i in range(len(self.computed)))
-        return "\n".join(["def step(p, f, g):", *lines, f" return ({values},)"])
-
     def blocks(self) -> Iterator[Values]:
         """The values of every block, in the order of `computed`; NaN where the spreadsheet shows an error."""
-        first, later = self._steps
-        followed = self.follows.blocks() if self.follows else None
-        previous: Values = ()
-        for k in range(self.count):
-            previous = (later if k else first)(previous, next(followed) if followed else ())
-            yield previous
+        return self._program.blocks(self.count)
 
     def formula_at(self, cell: PlannedCell, block: int) -> str:
         """The formula of one planned cell in one block, without its equals sign."""
@@ -286,12 +224,3 @@ class Table:
         if self.follows:
             rows |= self.follows.rows_at(block)
         return rows
-
-
-def formula_at(text: str, rows: Mapping[str, int]) -> str:
-    """A planned text with its row numbers filled in.
-
-    >>> formula_at("B{Training|0}*E{Training|-4}", {"Training": 10})
-    'B10*E6'
-    """
-    return re.sub(r"\{([^|}]+)\|(-?\d+)\}", lambda m: str(rows[m[1]] + int(m[2])), text)

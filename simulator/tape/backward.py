@@ -56,12 +56,17 @@ def backward(
             g = _named(g, node, name)
             shown.append(((-node.serial, 0, 0), g))
         mine = node if node.name else owner[node.serial]
-        if node.shortcut is not None and g.is_constant:
+        if node.shortcut is not None and (g.is_constant or node.softmax_of is not None):
             contributions = node.shortcut(g)
         else:
             contributions = []
             assert node.primitive is not None
-            for arg, rule in zip(node.args, rules.get(node.primitive.name, node.primitive.rules), strict=True):
+            if node.primitive.whole and g.shape != node.shape:
+                g = apply("broadcast", g, shape=node.shape)
+            its_rules = rules.get(node.primitive.name, node.primitive.rules)
+            if len(its_rules) == 1:
+                its_rules = [*its_rules] * len(node.args)
+            for arg, rule in zip(node.args, its_rules, strict=True):
                 if rule is None or arg.serial not in live:
                     continue
                 local = rule.local(node)
@@ -85,7 +90,7 @@ def _total(parts: list[Expression]) -> Expression:
 def _named(g: Expression, of: Expression, pattern: str) -> Expression:
     if g.shape != of.shape:
         g = apply("broadcast", g, shape=of.shape)
-    return g.named(pattern.format(of.name), f"gradient of the cost with respect to {of.name}")
+    return g.named(pattern.format(of.name), f"gradient of the cost with respect to {of.name}", about=of)
 
 
 def _local(local: Expression, out: Expression, arg: Expression) -> Expression:

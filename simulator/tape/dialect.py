@@ -27,7 +27,7 @@ def number_text(value: float) -> str:
 
 
 SPREADSHEET = Dialect(
-    functions={"exp": "EXP", "log": "LN", "tanh": "TANH", "abs": "ABS", "max": "MAX"},
+    functions={"exp": "EXP", "log": "LN", "tanh": "TANH", "abs": "ABS", "max": "MAX", "sqrt": "SQRT"},
     power=lambda base, exponent: f"{base}^{exponent}",
     choice=lambda a, relation, b, x, y: f"IF({a}{relation}{b},{x},{y})",
     equals="=",
@@ -35,14 +35,14 @@ SPREADSHEET = Dialect(
 
 # The same where something has failed: an error spreads through comparisons and maxima too, as in a spreadsheet.
 CAREFUL_PYTHON = Dialect(
-    functions={"exp": "exp", "log": "log", "tanh": "tanh", "abs": "abs", "max": "max"},
+    functions={"exp": "exp", "log": "log", "tanh": "tanh", "abs": "abs", "max": "max", "sqrt": "sqrt"},
     power=lambda base, exponent: f"pow({base},{exponent})",
     choice=lambda a, relation, b, x, y: f"choose({a},{b},lambda: {a}{relation}{b},lambda: {x},lambda: {y})",
     equals="==",
 )
 
 PYTHON = Dialect(
-    functions={"exp": "exp", "log": "log", "tanh": "tanh", "abs": "abs", "max": "max"},
+    functions={"exp": "exp", "log": "log", "tanh": "tanh", "abs": "abs", "max": "max", "sqrt": "sqrt"},
     power=lambda base, exponent: f"pow({base},{exponent})",
     choice=lambda a, relation, b, x, y: f"({x} if {a}{relation}{b} else {y})",
     equals="==",

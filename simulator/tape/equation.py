@@ -25,18 +25,19 @@ def right_side(node: Expression) -> str:
 def _text(node: Expression, *, top: bool = False) -> tuple[str, int]:
     if node.name and not top:
         # dC/dp and W' are names, not quotients; a bracket keeps them apart from the operators around them.
-        return node.name, ATOM if node.name.replace("'", "").isalnum() else 2
+        return node.name, ATOM if not set(node.name) & set("/ .") else 2
     if node.value is not None:
         return node.symbol or number_text(node.value), ATOM
     if node.primitive is None:
         return node.name or "given", ATOM
     p = node.primitive
+    pattern = node.params.get("text", p.text)
     # The left operand may be as weak as the operator itself, the right one must be stronger; between the
     # brackets of a function anything may stand.
-    inner = 0 if p.text.endswith("({0})") else p.level
+    inner = 0 if "(" in pattern else p.level
     args = []
     for position, arg in enumerate(node.args):
         text, level = _text(arg)
         weak = level < inner or (level == inner and position > 0 and p.name not in ("add", "multiply"))
         args.append(f"({text})" if weak else text)
-    return p.text.format(*args), p.level
+    return pattern.format(*args), p.level

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,14 +21,31 @@ def evaluate(root: Expression, values: Mapping[str, ArrayLike]) -> Array:
     >>> evaluate(given("x", (2,)) * 2.0 + 1.0, {"x": [1.0, 2.0]})
     array([3., 5.])
     """
-    done: dict[int, Array] = {}
-    for node in upstream(root):
+    return evaluate_all([root], values, {})[0]
+
+
+def evaluate_all(
+    roots: Sequence[Expression], values: Mapping[str, ArrayLike], known: Mapping[int, ArrayLike]
+) -> list[Array]:
+    """The values of several expressions; known maps serials of nodes that need not be computed to their values.
+
+    A given array may have one axis more than its shape, in front: that many runs are computed at once.
+    """
+    done: dict[int, Array] = {serial: np.asarray(value, dtype=np.float64) for serial, value in known.items()}
+    for node in upstream(*roots):
+        if node.serial in done:
+            continue
         if node.value is not None:
             done[node.serial] = np.float64(node.value)  # type: ignore[assignment]
         elif node.primitive is None:
             if node.name not in values:
                 raise SettingError(f"Every given array needs a value. Received: none for '{node.name}'.")
-            done[node.serial] = np.asarray(values[node.name], dtype=np.float64).reshape(node.shape)
+            done[node.serial] = _fitting(values[node.name], node)
         else:
             done[node.serial] = node.primitive.value(*(done[a.serial] for a in node.args), **node.params)
-    return done[root.serial]
+    return [done[root.serial] for root in roots]
+
+
+def _fitting(value: ArrayLike, node: Expression) -> Array:
+    array = np.asarray(value, dtype=np.float64)
+    return array if array.shape[array.ndim - len(node.shape) :] == node.shape else array.reshape(node.shape)

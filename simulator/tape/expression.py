@@ -38,13 +38,16 @@ class Expression:
     has_gradient: bool = True  # whether dC/d(this) is shown when this is named
     softmax_of: tuple[Expression, Expression] | None = None  # the logits z and the sum of exp(z)
     shortcut: Callable[[Expression], list[Contribution]] | None = None  # a fused derivative, for constant gradients
+    about: Expression | None = None  # the array that a gradient, a state or a helper belongs to
     serial: int = field(default_factory=lambda: next(_serial))
 
-    def named(self, name: str, meaning: str = "", *, gradient: bool = True) -> Expression:
-        """This node, with the name and meaning that its cells will carry."""
+    def named(
+        self, name: str, meaning: str = "", *, gradient: bool = True, about: Expression | None = None
+    ) -> Expression:
+        """This node, with the name and meaning that its cells will carry; about is the array that it belongs to."""
         if self.name or self.primitive is None:
-            return _build("copy", self).named(name, meaning, gradient=gradient)
-        self.name, self.meaning, self.has_gradient = name, meaning, gradient
+            return _build("copy", self).named(name, meaning, gradient=gradient, about=about)
+        self.name, self.meaning, self.has_gradient, self.about = name, meaning, gradient, about
         return self
 
     @property
@@ -58,10 +61,13 @@ class Expression:
 
     @property
     def T(self) -> Expression:
+        """The array with its last two axes exchanged."""
         return _build("transpose", self)
 
     def sum(self, axis: int | None = None) -> Expression:
-        return _build("sum", self, axis=axis)
+        """The sum of all entries, or along an axis, which stays with length one."""
+        axes = len(self.shape)
+        return _build("sum", self, axis=axis if axis is None or axis < 0 else axis - axes, axes=axes)
 
     def __add__(self, other: Operand) -> Expression:
         return _build("add", self, as_expression(other))
@@ -120,12 +126,15 @@ def as_expression(operand: Operand) -> Expression:
 
 
 def broadcast_shapes(a: Shape, b: Shape, what: str) -> Shape:
-    """The shape of an elementwise operation on arrays with the same number of axes, or with a single number.
+    """The shape of an elementwise operation on arrays with the same number of axes.
 
-    Raises ShapeError when the shapes do not fit.
+    A single number goes with everything, a vector (a bias) with the last axis of everything. Raises ShapeError when
+    the shapes do not fit.
     """
     if () in (a, b):
         return a or b
+    if 1 in (len(a), len(b)):
+        a, b = (1,) * (len(b) - len(a)) + a, (1,) * (len(a) - len(b)) + b
     if len(a) != len(b) or any(m != n and 1 not in (m, n) for m, n in zip(a, b, strict=True)):
         raise ShapeError(
             f"{what} needs shapes that are equal or 1 in each axis. Received: {a} and {b}. "

@@ -83,8 +83,8 @@ def _text(term: Scalar, d: Dialect, leaf: Callable[[Ref | Span], str]) -> tuple[
             relation = d.equals if relation == "=" else relation
             texts = [at_least(s, SUM) for s in (a, b, x, y)]
             return d.choice(texts[0], relation, texts[1], texts[2], texts[3]), ATOM
-        case Lifted(call, terms):
+        case Lifted(call, plain):
             if d is not SPREADSHEET:
-                return "(" + "+".join(at_least(t, PRODUCT) for t in terms) + ")", ATOM
+                return f"({_text(plain, d, leaf)[0]})", ATOM
             return _text(call, d, leaf)
     raise TypeError(f"{type(term).__name__} must be lowered before it is printed")

@@ -44,6 +44,35 @@ def complement(p: E) -> E:
     return apply("complement", p, p.args[0])
 
 
+def relu(x: E) -> E:
+    """x where it is positive, otherwise 0; the slope is 1 where x > 1e-12."""
+    return apply("relu", x)
+
+
+def leaky_relu(x: E, slope: float = 0.2) -> E:
+    """x where it is positive, otherwise slope*x."""
+    return apply("leaky_relu", x, slope=slope)
+
+
+def elu(x: E, alpha: float = 1.0) -> E:
+    """x where it is positive, otherwise alpha*(exp(x) - 1)."""
+    return apply("elu", x, alpha=alpha)
+
+
+def absolute(x: E) -> E:
+    """|x|; its slope is the sign of x, 0 where |x| < 1e-12."""
+    return apply("abs", x)
+
+
+def sqrt(x: E) -> E:
+    return apply("sqrt", x)
+
+
+def one_hot(ids: E, classes: int) -> E:
+    """1 in the place of each class number, counted from 0, and 0 elsewhere; an axis longer than ids."""
+    return apply("one_hot", ids, classes=classes)
+
+
 def maximum(x: E, low: float) -> E:
     """x, or low where x is smaller; for forward passes only, since it has no derivative here."""
     return apply("maximum", x, literal(low))
@@ -79,11 +108,20 @@ def softmax(z: E, axis: int, names: tuple[str, str] = ("", "")) -> E:
         s = s.named(names[1], "sum over the classes", gradient=False)
     p = e / s
     p.softmax_of = (z, s)
+
+    def to_logits(g: E) -> list[Contribution]:
+        dot = (g * p).sum(axis)
+        if p.name:
+            meaning = f"d{p.name} times {p.name}, summed over the classes"
+            dot = dot.named(f"d{p.name}.{p.name}", meaning, gradient=False, about=p)
+        return [(z, p * (g - dot))]
+
+    p.shortcut = to_logits
     return p
 
 
-def categorical_crossentropy(y: E, p: E) -> E:
-    """-y log p, entry by entry. y is one-hot; p comes from `softmax`.
+def categorical_crossentropy(y: E, p: E, name: str = "") -> E:
+    """-y log p, entry by entry. y is one-hot; p comes from `softmax`; a name gives log p cells.
 
     With a constant gradient g its derivative goes straight to the logits: g*(p - y), which holds because
     every column of y sums to 1.
@@ -91,7 +129,10 @@ def categorical_crossentropy(y: E, p: E) -> E:
     if p.softmax_of is None:
         raise ShapeError(f"categorical_crossentropy needs the result of softmax. Received: {p!r}.")
     z, s = p.softmax_of
-    loss = -y * apply("log_softmax", p, z, s)
+    log_p = apply("log_softmax", p, z, s)
+    if name:
+        log_p = log_p.named(name, "logarithm of the prediction", gradient=False)
+    loss = -y * log_p
 
     def straight_to_logits(g: E) -> list[Contribution]:
         return [(z, g * (p - y))]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from simulator.errors import ShapeError
 from simulator.tape import scalar
 from simulator.tape.expression import Expression, Index, Shape, broadcast_shapes, indices, literal
-from simulator.tape.scalar import Call, Choice, Number, Power, Scalar, Total
+from simulator.tape.scalar import Call, Choice, Number, Power, Scalar, total
 from simulator.tape.simplify import simplified
 
 Array = NDArray[np.float64]
@@ -41,6 +41,7 @@ class Primitive:
     rules: tuple[Rule | None, ...]  # None: the argument only guards, no gradient flows to it
     text: str  # the equation, {0} and {1} standing for the arguments
     level: int  # binding strength of that text: 1 sum, 2 product, 3 minus, 4 power, 5 atom
+    whole: bool = False  # its rules need the arriving gradient in the result's own shape
 
 
 PRIMITIVES: dict[str, Primitive] = {}
@@ -82,6 +83,8 @@ def reduced(g: E, shape: Shape) -> E:
         return g
     if shape == ():
         return g.sum()
+    if len(g.shape) > len(shape):
+        g = apply("fold", g, axes=len(shape))
     for axis, (n, had) in enumerate(zip(g.shape, shape, strict=True)):
         if had == 1 and n > 1:
             g = g.sum(axis)
@@ -145,6 +148,69 @@ _elementwise(
     slope(lambda out: out * (1 - out)),
 )
 
+# A sum such as 0.1+0.2-0.3 leaves 5.6e-17 in some programs and 0 in others; below this a number counts as zero.
+NOTHING = 1e-12
+
+
+def _positive(z: Scalar, then: Scalar, otherwise: Scalar) -> Scalar:
+    return Choice(z, ">", Number(NOTHING), then, otherwise)
+
+
+def _step_rule(low: Callable[[E, E], E]) -> Rule:
+    """The rule of a function with slope 1 above zero: the gradient g there, low(g, out) below."""
+    return Rule(
+        lambda out: out,
+        lambda g, out, arg: apply("where", arg, literal(NOTHING), g, low(g, out), relation=">"),
+    )
+
+
+def _activation(
+    name: str, value: Callable[..., Array], term: Callable[..., Scalar], text: str, low: Callable[[E, E], E]
+) -> None:
+    PRIMITIVES[name] = Primitive(
+        name,
+        value,
+        lambda at, node, index: term(at(node.args[0], index), **{k: Number(v) for k, v in node.params.items()}),
+        lambda z, **params: z,
+        (_step_rule(low),),
+        text,
+        5,
+        whole=True,
+    )
+
+
+_activation(
+    "relu",
+    lambda z: np.maximum(z, 0),
+    lambda z: Call("max", (Number(0), z)),
+    "max(0, {0})",
+    lambda g, out: literal(0),
+)
+_activation(
+    "leaky_relu",
+    lambda z, slope: np.where(z > NOTHING, z, slope * z),
+    lambda z, slope: _positive(z, z, scalar.multiply(slope, z)),
+    "leaky_relu({0})",
+    lambda g, out: g * literal(out.params["slope"]),
+)
+_activation(
+    "elu",
+    lambda z, alpha: np.where(z > NOTHING, z, alpha * (np.exp(np.minimum(z, 1)) - 1)),
+    lambda z, alpha: _positive(z, z, scalar.multiply(alpha, scalar.subtract(Call("exp", (z,)), Number(1)))),
+    "elu({0})",
+    lambda g, out: g * (out + literal(out.params["alpha"])),
+)
+
+
+def _sign(x: Scalar) -> Scalar:
+    below = Choice(x, "<", Number(-NOTHING), Number(-1), Number(0))
+    return Choice(x, ">", Number(NOTHING), Number(1), below)
+
+
+_elementwise("sign", lambda x: np.where(np.abs(x) > NOTHING, np.sign(x), 0.0), _sign, "sign({0})", 5, None)
+_elementwise("abs", np.abs, lambda x: Call("abs", (x,)), "|{0}|", 5, slope(lambda out: apply("sign", out.args[0])))
+_elementwise("sqrt", np.sqrt, lambda x: Call("sqrt", (x,)), "sqrt({0})", 5, slope(lambda out: 0.5 / out))
+
 # From here on 1-p has lost half of its digits or more; exp(-z) equals it to 1.3e-14.
 # LibreOffice snaps a difference below 3.6e-15 to zero, which is reached at z = 33.3.
 SATURATED = 32.0
@@ -200,6 +266,17 @@ PRIMITIVES["where"] = Primitive(  # (a, b, x, y) -> x where a relation b, else y
 )
 
 
+PRIMITIVES["one_hot"] = Primitive(  # class numbers from 0 -> 1 in the place of the class, 0 elsewhere
+    "one_hot",
+    lambda ids, classes: (ids[..., None] == np.arange(classes)).astype(float),
+    lambda at, node, index: Choice(at(node.args[0], index[:-1]), "=", Number(float(index[-1])), Number(1), Number(0)),
+    lambda ids, classes: (*ids, classes),
+    (None,),
+    "one_hot({0})",
+    5,
+)
+
+
 def _choice(node: E, terms: list[Scalar]) -> Scalar:
     a, b, x, y = terms
     return Choice(a, node.params["relation"], b, x, y)
@@ -226,59 +303,73 @@ PRIMITIVES["element"] = Primitive(
 
 
 def _matmul_shape(a: Shape, b: Shape) -> Shape:
-    if len(a) != 2 or len(b) != 2 or a[1] != b[0]:
+    if len(a) < 2 or len(b) < 2 or a[-1] != b[-2] or (len(b) > 2 and a[:-2] != b[:-2]):
         raise ShapeError(
             f"A @ B needs as many columns in A as rows in B. Received: A {a}, B {b}. Check whether one is transposed."
         )
-    return (a[0], b[1])
+    return (*a[:-1], b[-1])
 
 
-PRIMITIVES["matmul"] = Primitive(
+def _matmul_element(at: Element, node: E, index: Index) -> Scalar:
+    a, b = node.args
+    *lead, row, col = index
+    stack = lead if len(b.shape) > 2 else ()
+    return total(scalar.multiply(at(a, (*lead, row, k)), at(b, (*stack, k, col))) for k in range(a.shape[-1]))
+
+
+PRIMITIVES["matmul"] = Primitive(  # (..., n, k) with (k, m) or (..., k, m)
     "matmul",
     np.matmul,
-    lambda at, node, index: Total(
-        tuple(
-            scalar.multiply(at(node.args[0], (index[0], k)), at(node.args[1], (k, index[1])))
-            for k in range(node.args[0].shape[1])
-        )
-    ),
+    _matmul_element,
     _matmul_shape,
     (
         Rule(lambda out: out.args[1], lambda g, local, arg: g @ local.T),
-        Rule(lambda out: out.args[0], lambda g, local, arg: local.T @ g),
+        Rule(lambda out: out.args[0], lambda g, local, arg: reduced(local.T @ g, arg.shape)),
     ),
     "{0} @ {1}",
     2,
+    whole=True,
 )
 PRIMITIVES["transpose"] = Primitive(
     "transpose",
-    np.transpose,
-    lambda at, node, index: at(node.args[0], index[::-1]),
-    lambda a: a[::-1],
+    lambda a: np.swapaxes(a, -1, -2),
+    lambda at, node, index: at(node.args[0], (*index[:-2], index[-1], index[-2])),
+    lambda a: (*a[:-2], a[-1], a[-2]),
     (Rule(constant(1), lambda g, local, arg: g.T),),
     "{0}.T",
     5,
 )
 
 
-def _sum_shape(a: Shape, axis: int | None) -> Shape:
-    return () if axis is None else tuple(1 if i == axis else n for i, n in enumerate(a))
+def _sum_shape(a: Shape, axis: int | None, axes: int) -> Shape:
+    return () if axis is None else tuple(1 if i == axes + axis else n for i, n in enumerate(a))
 
 
 def _sum_element(at: Element, node: E, index: Index) -> Scalar:
     (arg,), axis = node.args, node.params["axis"]
-    along = (
-        indices(arg.shape) if axis is None else ((*index[:axis], k, *index[axis + 1 :]) for k in range(arg.shape[axis]))
-    )
-    return Total(tuple(at(arg, i) for i in along))
+    if axis is None:
+        return total(at(arg, i) for i in indices(arg.shape))
+    axis += len(arg.shape)
+    return total(at(arg, (*index[:axis], k, *index[axis + 1 :])) for k in range(arg.shape[axis]))
 
 
-PRIMITIVES["sum"] = Primitive(
+PRIMITIVES["sum"] = Primitive(  # axis counts from the last one, -1
     "sum",
-    lambda a, axis: np.sum(a, axis=axis, keepdims=axis is not None),
+    lambda a, axis, axes: np.sum(a, axis=tuple(range(-axes, 0)) if axis is None else axis, keepdims=axis is not None),
     _sum_element,
     _sum_shape,
     (Rule(constant(1), lambda g, local, arg: g),),  # its consumers broadcast it
+    "sum({0})",
+    5,
+)
+PRIMITIVES["fold"] = Primitive(  # the sum over all but the last axes
+    "fold",
+    lambda a, axes: a.sum(axis=tuple(range(a.ndim - axes))),
+    lambda at, node, index: total(
+        at(node.args[0], (*lead, *index)) for lead in indices(node.args[0].shape[: -len(index)])
+    ),
+    lambda a, axes: a[-axes:],
+    (Rule(constant(1), lambda g, local, arg: g),),
     "sum({0})",
     5,
 )

@@ -7,7 +7,7 @@ formula needs a parenthesis to the right of a plus sign: one embedded engine dro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -87,16 +87,19 @@ class Total:
 
 @dataclass(frozen=True)
 class Lifted:
-    """A total that spreadsheets write as one function over ranges, with the terms that it adds."""
+    """What spreadsheets write as one function over ranges, and the same cell by cell."""
 
     call: Call
-    terms: tuple[Scalar, ...]
+    plain: Scalar
 
 
+ZERO = Number(0)
 Scalar = Number | Ref | Span | Sum | Product | Negative | Power | Call | Choice | Total | Lifted
 
 
 def add(a: Scalar, b: Scalar) -> Scalar:
+    if _is_zero(a) or _is_zero(b):
+        return b if _is_zero(a) else a
     tail: tuple[tuple[int, Scalar], ...]
     if isinstance(b, Sum):
         tail = b.terms
@@ -108,19 +111,37 @@ def add(a: Scalar, b: Scalar) -> Scalar:
 
 
 def subtract(a: Scalar, b: Scalar) -> Scalar:
+    if _is_zero(a) or _is_zero(b):
+        return negate(b) if _is_zero(a) else a
     return Sum((*_terms(a), (-1, b)))
 
 
 def multiply(a: Scalar, b: Scalar) -> Scalar:
+    if _is_zero(a) or _is_zero(b):
+        return ZERO
     return Product((*_factors(a), *_factors(b)))
 
 
 def divide(a: Scalar, b: Scalar) -> Scalar:
+    if _is_zero(a):
+        return ZERO
     return Product((*_factors(a), (True, b)))
 
 
 def negate(a: Scalar) -> Scalar:
+    if _is_zero(a):
+        return ZERO
     return a.operand if isinstance(a, Negative) else Negative(a)
+
+
+def _is_zero(a: Scalar) -> bool:
+    return isinstance(a, Number) and a.value == 0
+
+
+def total(terms: Iterable[Scalar]) -> Scalar:
+    """The sum over an axis, without the entries that are known to be zero."""
+    kept = tuple(t for t in terms if not _is_zero(t))
+    return Total(kept) if len(kept) > 1 else kept[0] if kept else ZERO
 
 
 def _terms(a: Scalar) -> tuple[tuple[int, Scalar], ...]:
@@ -147,9 +168,35 @@ LONGEST_PLAIN_SUM = 2  # from three terms on, a function over a range reads bett
 def lowered(term: Scalar, locate: Locate) -> Scalar:
     """The term with every total written as SUM, SUMPRODUCT or a plain sum, by where its cells lie."""
 
+    def lifted(terms: Sequence[Scalar]) -> Scalar | None:
+        call = _lifted_call(terms, locate) if len(terms) > LONGEST_PLAIN_SUM else None
+        return Lifted(call, _plain_sum(terms)) if call else None
+
+    def added(terms: Sequence[Scalar]) -> Scalar:
+        if all(isinstance(t, Sum) and all(sign > 0 for sign, _ in t.terms) for t in terms):
+            # the sum of sums over neighbouring columns is one rectangle, row by row
+            flat = tuple(x for t in terms if isinstance(t, Sum) for _, x in t.terms)
+            whole = _lifted_call(flat, locate)
+            if whole and whole.function == "SUM":
+                return Lifted(whole, _plain_sum(flat))
+        call = lifted(terms)
+        if call:
+            return call
+        parts = [lifted(part) or part for part in _rectangles(terms, locate)]
+        out: Scalar | None = None
+        for part in parts:
+            for t in part if isinstance(part, list) else [part]:
+                out = t if out is None else add(out, t)
+        assert out is not None
+        return out
+
     def walk(s: Scalar) -> Scalar:
         match s:
             case Sum(terms):
+                if all(sign > 0 and isinstance(t, Total) for sign, t in terms):
+                    whole = lifted([walk(t) for t in _flat(t for _, t in terms)])
+                    if whole:
+                        return whole
                 first, *rest = [(sign, walk(t)) for sign, t in terms]
                 out: Scalar = first[1] if first[0] > 0 else Negative(first[1])
                 for sign, t in rest:
@@ -162,27 +209,51 @@ def lowered(term: Scalar, locate: Locate) -> Scalar:
             case Power(x, n):
                 return Power(walk(x), n)
             case Call(f, args):
-                return Call(f, tuple(map(walk, args)))
+                plain = Call(f, tuple(map(walk, args)))
+                span = _lift(plain.args, locate, set()) if len(args) > LONGEST_PLAIN_SUM else None
+                return Lifted(Call(f, (span,)), plain) if isinstance(span, Span) else plain
             case Choice(a, r, b, x, y):
                 return Choice(walk(a), r, walk(b), walk(x), walk(y))
             case Total(terms):
-                inner = tuple(map(walk, terms))
-                if all(isinstance(t, Sum) and all(sign > 0 for sign, _ in t.terms) for t in inner):
-                    # the sum of sums over neighbouring columns is one rectangle, row by row
-                    flat = tuple(x for t in inner if isinstance(t, Sum) for _, x in t.terms)
-                    whole = _lifted_call(flat, locate)
-                    if whole and whole.function == "SUM":
-                        return Lifted(whole, flat)
-                call = _lifted_call(inner, locate) if len(inner) > LONGEST_PLAIN_SUM else None
-                if call:
-                    return Lifted(call, inner)
-                out = inner[0]
-                for t in inner[1:]:
-                    out = add(out, t)
-                return out
+                return added([walk(t) for t in _flat(terms)])
         return s
 
     return walk(term)
+
+
+def _plain_sum(terms: Sequence[Scalar]) -> Sum:
+    return Sum(tuple((+1, t) for t in terms))
+
+
+def _flat(terms: Iterable[Scalar]) -> list[Scalar]:
+    """The terms with totals inside totals opened up."""
+    return [x for t in terms for x in (_flat(t.terms) if isinstance(t, Total) else [t])]
+
+
+def _rectangles(terms: Sequence[Scalar], locate: Locate) -> list[list[Scalar]]:
+    """Products of two references cut into runs whose cells are rectangles on both sides, taken from the left."""
+    pairs = [tuple(f for _, f in t.factors) if isinstance(t, Product) else () for t in terms]
+    if not all(len(p) == 2 and all(isinstance(f, Ref) for f in p) for p in pairs):
+        return [list(terms)]
+    places = [tuple(locate(f) for f in p if isinstance(f, Ref)) for p in pairs]
+
+    def follows(k: int, start: int, rows: int, cols: int) -> bool:
+        return k < len(places) and all(
+            (a.sheet, a.row + rows, a.col + cols) == (b.sheet, b.row, b.col)
+            for a, b in zip(places[start], places[k], strict=True)
+        )
+
+    parts, start = [], 0
+    while start < len(terms):
+        width = 1
+        while follows(start + width, start, 0, width):
+            width += 1
+        height = 1
+        while all(follows(start + height * width + c, start, height, c) for c in range(width)):
+            height += 1
+        parts.append(list(terms[start : start + width * height]))
+        start += width * height
+    return parts
 
 
 def _lifted_call(terms: Sequence[Scalar], locate: Locate) -> Call | None:

@@ -11,6 +11,12 @@ from typing import Any
 from simulator.tape.expression import Expression
 
 
+def _again(name: str, argument: Expression, params: dict[str, Any]) -> Expression:
+    from simulator.tape.primitive import apply
+
+    return apply(name, argument, **params)
+
+
 def _is_literal(e: Expression, value: float) -> bool:
     return e.value == value
 
@@ -66,9 +72,9 @@ def simplified(name: str, args: tuple[Expression, ...], params: dict[str, Any]) 
         case "matmul" if _is(b, "multiply") and b.args[0].value is not None:
             return b.args[0] * (a @ b.args[1])
         case "sum" if over_a:
-            return a.args[0].sum(params["axis"]) / over_a[1]
+            return _again("sum", over_a[0], params) / over_a[1]
         case "sum" if _is(a, "multiply") and a.args[0].value is not None:
-            return a.args[0] * a.args[1].sum(params["axis"])
+            return a.args[0] * _again("sum", a.args[1], params)
         case "transpose" if _is(a, "transpose"):
             return a.args[0]
     return None

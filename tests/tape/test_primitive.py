@@ -9,19 +9,27 @@ import numpy as np
 import pytest
 
 from simulator.errors import ShapeError
+from simulator.tape.arrangement import join, positions_of, reshaped, take
 from simulator.tape.backward import backward
+from simulator.tape.convolution import contract, convolve, window_max, window_mean, windows_of
 from simulator.tape.evaluate import evaluate
 from simulator.tape.expression import Expression, given, literal
 from simulator.tape.namespace import (
+    absolute,
     argmax,
     categorical_crossentropy,
     complement,
     element,
+    elu,
     exp,
+    leaky_relu,
     log,
     maximum,
+    one_hot,
+    relu,
     sigmoid,
     softmax,
+    sqrt,
     tanh,
     where,
 )
@@ -41,6 +49,22 @@ VALUES = {
 }
 a, b, v, r = (VALUES[name] for name in "ABVR")
 z = b
+
+IMAGE = reshaped(A, (1, 2, 3, 1))  # one picture of 2 x 3 with one channel
+KERNEL = reshaped(take(V, positions_of(V)[:2], "{0}"), (2, 2, 1, 1))
+WINDOWS = windows_of(IMAGE.shape, (2, 2), (1, 1), "valid")
+LARGEST = window_max(IMAGE, *WINDOWS)
+FIRST = apply("window_first", IMAGE, LARGEST, windows=WINDOWS[0], out=LARGEST.shape)
+
+
+def window(name: str, *args: Expression, out: tuple[int, ...] = IMAGE.shape) -> Expression:
+    made = apply(name, *args, windows=WINDOWS[0], out=out)
+    return reshaped(made, (made.shape[1], made.shape[2]))
+
+
+CONVOLVED = np.array([[(a[:, :2] * v[:2]).sum(), (a[:, 1:] * v[:2]).sum()]])
+CONTRACTED = np.array([[a[0, 0] * b[0, 1] + a[0, 2] * b[1, 0], a[1, 2] * b[1, 2]]])
+PUT = np.array([[b[0, 0] + b[1, 1], b[1, 2], b[0, 1]], [b[0, 2], 0, b[1, 0]]])
 
 # name          expression                                  expected by plain NumPy
 ROWS: list[tuple[str, Expression, np.ndarray]] = [
@@ -65,9 +89,28 @@ ROWS: list[tuple[str, Expression, np.ndarray]] = [
     ("where", where(A, "<", B, A, B), np.minimum(a, b)),
     ("element", element(B, (1, 2)) + literal(0), b[1, 2]),
     ("stack", apply("stack", element(B, (0, 0)), element(B, (0, 1)), shape=(1, 2)), b[:1, :2]),
+    ("relu", relu(B), np.where(b > 0, b, 0)),
+    ("leaky_relu", leaky_relu(B, 0.1), np.where(b > 0, b, 0.1 * b)),
+    ("elu", elu(B, 0.5), np.where(b > 0, b, 0.5 * (np.exp(b) - 1))),
+    ("abs", absolute(B), np.abs(b)),
+    ("sign", apply("sign", B), np.sign(b)),
+    ("sqrt", sqrt(A), a**0.5),
+    ("fold", apply("fold", A, axes=1) * R, a.sum(0)[None] * r),
+    ("one_hot", reshaped(one_hot(argmax(B), 2), (3, 2)), np.eye(2)[np.argmax(b, 0)]),
+    ("take", take(B, positions_of(B)[:, ::-1], "{0} reversed"), b[:, ::-1]),
+    ("put", apply("put", B, positions=np.array([[0, 2, 3], [5, 0, 1]]), shape=(2, 3), text=""), PUT),
+    ("join", join([A, B], 0), np.concatenate([a, b])),
+    ("convolve", reshaped(convolve(IMAGE, KERNEL, (1, 1), "valid"), (1, 2)), CONVOLVED),
+    ("contract", contract(A, B, [[[(0, 1), (2, 3)]], [[(5, 5)]]], (1, 2), ""), CONTRACTED),
+    ("window_mean", reshaped(window_mean(IMAGE, *WINDOWS), (1, 2)), [[a[:, :2].mean(), a[:, 1:].mean()]]),
+    ("window_max", reshaped(window_max(IMAGE, *WINDOWS), (1, 2)), [[a[:, :2].max(), a[:, 1:].max()]]),
+    ("window_first", window("window_first", IMAGE, LARGEST, out=LARGEST.shape), [[3, 1]]),
+    ("window_spread", window("window_spread", LARGEST), np.array([[2.2, 3.9, 1.7], [2.2, 3.9, 1.7]]) / 4),
+    ("window_route", window("window_route", LARGEST, FIRST), [[0, 1.7, 0], [2.2, 0, 0]]),
     ("argmax", argmax(B), np.argmax(b, 0)[None].astype(float)),
 ]
-WITHOUT_DERIVATIVE = {"maximum", "where", "element", "stack", "argmax"}
+WITHOUT_DERIVATIVE = {"maximum", "where", "element", "stack", "argmax", "sign", "one_hot", "contract"}
+WITHOUT_DERIVATIVE |= {"window_first", "window_spread", "window_route"}
 
 
 def test_every_primitive_has_a_row() -> None:

@@ -1,0 +1,177 @@
+"""Convolution and pooling layers, with Keras's names and options; channels last.
+
+# x (N, T, C) or (N, H, W, C); kernels K (k, C, F) or (kh, kw, C, F)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from simulator.nn.activation import ACTIVATIONS
+from simulator.nn.layer import E, Layer, Scope, Shape, WeightSpec
+from simulator.nn.option import chosen, pair, require
+from simulator.nn.regularizer import regularizer_of
+from simulator.tape.convolution import convolve, places_after, window_max, window_mean, windows_of
+
+PADDINGS = {"valid": "valid", "same": "same"}
+WHAT = {1: "a sequence (steps, channels)", 2: "an image (height, width, channels)"}
+
+
+@dataclass(eq=False)
+class _Convolution(Layer):
+    axes: ClassVar[int]
+    filters: int = 0
+    kernel_size: Any = 3
+    strides: Any = 1
+    padding: str = "valid"
+    activation: str | None = None
+    use_bias: bool = True
+    kernel_initializer: str = "glorot_uniform"
+    bias_initializer: str = "zeros"
+    kernel_regularizer: Any = None
+
+    def __post_init__(self) -> None:
+        good = isinstance(self.filters, int) and self.filters > 0
+        require(good, f"{type(self).__name__} needs a positive number of filters.", self.filters)
+        self.kernel_size = pair(self.kernel_size, self.axes, "kernel_size")
+        self.strides = pair(self.strides, self.axes, "strides")
+        chosen("padding", self.padding, PADDINGS)
+        chosen("An activation", self.activation or "linear", ACTIVATIONS)
+        self.kernel_regularizer = regularizer_of(self.kernel_regularizer)
+
+    def shape_of(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        self.needs(self.axes + 1, x, WHAT[self.axes])
+        return (*_places(self, x, self.kernel_size, self.strides), self.filters)
+
+    def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
+        shape = (*self.kernel_size, inputs[0][-1], self.filters)
+        specs = [
+            WeightSpec("kernel", "K", shape, self.kernel_initializer, "kernels", "kernel", self.kernel_regularizer)
+        ]
+        if self.use_bias:
+            specs.append(WeightSpec("bias", "b", (self.filters,), self.bias_initializer, "biases"))
+        return specs
+
+    def equations(self, at: Scope, *x: E) -> E:
+        z = convolve(x[0], at.weights["kernel"], self.strides, self.padding)
+        z = z + at.weights["bias"] if self.use_bias else z
+        return at.activated(z, self.activation, meaning="patches times kernels")
+
+
+@dataclass(eq=False)
+class Conv1D(_Convolution):
+    """Kernels slid along a sequence. x (N, T, C), K (kernel_size, C, filters).
+
+    >>> from simulator.nn import Input
+    >>> Conv1D(4, 3)(Input((10, 2))).shape
+    (8, 4)
+    """
+
+    axes: ClassVar[int] = 1
+
+
+@dataclass(eq=False)
+class Conv2D(_Convolution):
+    """Kernels slid over an image. x (N, H, W, C), K (kh, kw, C, filters).
+
+    >>> from simulator.nn import Input
+    >>> Conv2D(6, 3, padding="same")(Input((8, 8, 1))).shape
+    (8, 8, 6)
+    """
+
+    axes: ClassVar[int] = 2
+
+
+def _places(layer: Layer, x: Shape, size: tuple[int, ...], strides: tuple[int, ...]) -> Shape:
+    padding: str = layer.padding  # type: ignore[attr-defined]
+    fits = all(w <= n for w, n in zip(size, x, strict=False)) or padding == "same"
+    require(
+        fits, f"{type(layer).__name__} must fit into its input.", f"window {size}, input {x}", 'padding="same" pads.'
+    )
+    return tuple(places_after(n, w, s, padding)[0] for n, w, s in zip(x, size, strides, strict=False))
+
+
+@dataclass(eq=False)
+class _Pooling(Layer):
+    axes: ClassVar[int]
+    largest: ClassVar[bool]
+    pool_size: Any = 2
+    strides: Any = None
+    padding: str = "valid"
+
+    def __post_init__(self) -> None:
+        self.pool_size = pair(self.pool_size, self.axes, "pool_size")
+        self.strides = self.pool_size if self.strides is None else pair(self.strides, self.axes, "strides")
+        chosen("padding", self.padding, PADDINGS)
+
+    def shape_of(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        self.needs(self.axes + 1, x, WHAT[self.axes])
+        return (*_places(self, x, self.pool_size, self.strides), x[-1])
+
+    def equations(self, at: Scope, *x: E) -> E:
+        windows, shape = windows_of(x[0].shape, self.pool_size, self.strides, self.padding)
+        a = (window_max if self.largest else window_mean)(x[0], windows, shape)
+        return at.call(a, "A", f"{'largest' if self.largest else 'mean'} of each window")
+
+
+@dataclass(eq=False)
+class MaxPooling1D(_Pooling):
+    """The largest number of each window; its gradient goes to the first that is largest."""
+
+    axes: ClassVar[int] = 1
+    largest: ClassVar[bool] = True
+
+
+@dataclass(eq=False)
+class MaxPooling2D(_Pooling):
+    """The largest number of each window; its gradient goes to the first that is largest."""
+
+    axes: ClassVar[int] = 2
+    largest: ClassVar[bool] = True
+
+
+@dataclass(eq=False)
+class AveragePooling1D(_Pooling):
+    """The mean of each window; padding doesn't count."""
+
+    axes: ClassVar[int] = 1
+    largest: ClassVar[bool] = False
+
+
+@dataclass(eq=False)
+class AveragePooling2D(_Pooling):
+    """The mean of each window; padding doesn't count."""
+
+    axes: ClassVar[int] = 2
+    largest: ClassVar[bool] = False
+
+
+@dataclass(eq=False)
+class _GlobalPooling(Layer):
+    axes: ClassVar[int]
+
+    def shape_of(self, *inputs: Shape) -> Shape:
+        self.needs(self.axes + 1, inputs[0], WHAT[self.axes])
+        return inputs[0][-1:]
+
+    def equations(self, at: Scope, *x: E) -> E:
+        shape = x[0].shape
+        windows, _ = windows_of(shape, shape[1:-1], shape[1:-1], "valid")
+        return at.call(window_mean(x[0], windows, (shape[0], shape[-1])), "A", "mean of each channel")
+
+
+@dataclass(eq=False)
+class GlobalAveragePooling1D(_GlobalPooling):
+    """The mean of each channel over all steps."""
+
+    axes: ClassVar[int] = 1
+
+
+@dataclass(eq=False)
+class GlobalAveragePooling2D(_GlobalPooling):
+    """The mean of each channel over the whole image."""
+
+    axes: ClassVar[int] = 2

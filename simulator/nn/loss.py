@@ -1,0 +1,78 @@
+"""Losses, with Keras's names: the loss of every entry, and the cost, which is its mean.
+
+# Y labels, P predictions (N, ..., K)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from simulator.tape import namespace as tape
+from simulator.tape.expression import Expression
+
+E = Expression
+Name = Callable[[E, str, str], E]  # (array, symbol, meaning) -> the array with cells
+
+
+@dataclass(frozen=True)
+class Loss:
+    """cost(Y, P, name) names what it computes on the way. labels: "numbers", "bits", "one-hot" or "classes".
+
+    follows: the activation that the last layer must have, or any when empty.
+    """
+
+    cost: Callable[[E, E, Name], E]
+    labels: str
+    follows: str = ""
+
+
+def _mean(loss: E) -> E:
+    return tape.mean(loss, math.prod(loss.shape))
+
+
+def _squared(y: E, p: E, name: Name) -> E:
+    error = name(p - y, "error", "prediction minus label")
+    return _mean(name(error**2, "loss", "squared error"))
+
+
+def _absolute(y: E, p: E, name: Name) -> E:
+    error = name(p - y, "error", "prediction minus label")
+    return _mean(name(tape.absolute(error), "loss", "absolute error"))
+
+
+def _binary(y: E, p: E, name: Name) -> E:
+    return _mean(name(tape.binary_crossentropy(y, p), "loss", "cross-entropy"))
+
+
+def _categorical(y: E, p: E, name: Name) -> E:
+    loss = tape.categorical_crossentropy(y, p, "log P")
+    log_p = next(a for a in loss.args[1:] if a.name == "log P")
+    name(log_p, "", "")
+    loss = name(loss.sum(-1), "loss", "cross-entropy of the sample")
+    return tape.mean(loss, math.prod(loss.shape))
+
+
+def _sparse(y: E, p: E, name: Name) -> E:
+    hot = name(tape.one_hot(y, p.shape[-1]), "Y hot", "labels as zeros and ones")
+    return _categorical(hot, p, name)
+
+
+LOSSES = {
+    "mean_squared_error": Loss(_squared, "numbers"),
+    "mean_absolute_error": Loss(_absolute, "numbers"),
+    "binary_crossentropy": Loss(_binary, "bits", "sigmoid"),
+    "categorical_crossentropy": Loss(_categorical, "one-hot", "softmax"),
+    "sparse_categorical_crossentropy": Loss(_sparse, "classes", "softmax"),
+}
+SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error"}
+
+
+def penalty(w: E, l1: E | None, l2: E | None) -> E:
+    """l1 * sum(|w|) + l2 * sum(w^2)."""
+    parts = ([l1 * tape.absolute(w).sum()] if l1 is not None else []) + ([l2 * (w**2).sum()] if l2 is not None else [])
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total

@@ -1,0 +1,317 @@
+"""Models: layers put together, compiled, trained, and handed over as workbooks.
+
+# X (N, ...) inputs, Y (N, ...) labels
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from simulator.errors import SettingError, ShapeError
+from simulator.nn.initializer import Array, initial
+from simulator.nn.layer import Layer, Tensor, walk
+from simulator.nn.layers import Activation, Dense, Embedding, Input, InputLayer  # noqa: F401  # Input: for the examples
+from simulator.nn.loss import LOSSES, SHORT, Loss
+from simulator.nn.optimizer import Optimizer, optimizer_of
+from simulator.nn.option import chosen, require
+from simulator.nn.trace import Step, Weight, trace_forward, trace_step
+from simulator.tape.evaluate import evaluate_all
+from simulator.tape.expression import Expression
+
+if TYPE_CHECKING:
+    from simulator.xlsx.verify import Verification
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(eq=False)
+class Model:
+    """A network from an input to an output.
+
+    >>> import numpy as np
+    >>> x = Input((2,))
+    >>> model = Model(x, Dense(1, "sigmoid")(Dense(3, "tanh")(x)))
+    >>> model.count_params()
+    13
+    """
+
+    inputs: Tensor
+    outputs: Tensor
+    name: str = "network"
+    seed: int = 0
+    optimizer: Optimizer = field(init=False)
+    loss: str = field(init=False, default="")
+    numbers: dict[int, int] = field(init=False, default_factory=dict)
+    weights: dict[int, list[Weight]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        entered = [t for t in walk(self.outputs) if isinstance(t.layer, InputLayer)]
+        require(
+            entered == [self.inputs], "A model has one input, and its output depends on it.", f"{len(entered)} inputs"
+        )
+        rng = np.random.default_rng(self.seed)
+        for tensor in walk(self.outputs):
+            layer, shapes = tensor.layer, [t.shape for t in tensor.inputs]
+            if isinstance(layer, InputLayer) or id(layer) in self.numbers:
+                continue
+            number = self.numbers[id(layer)] = len(self.numbers) + 1
+            self.weights[id(layer)] = [
+                Weight(spec, number, initial(spec.initializer, rng, spec.shape)) for spec in layer.weights_of(*shapes)
+            ]
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers with numbers, in the order of computation; the input has none."""
+        found = {id(t.layer): t.layer for t in walk(self.outputs)}
+        return [found[key] for key in self.numbers]
+
+    def title_of(self, number: int) -> str:
+        """What a sheet of this layer is called: 2 Dense. 0 is the input, the number after the last the loss."""
+        layers = self.layers
+        if number == 0:
+            return "Input"
+        return (
+            "Loss"
+            if number > len(layers)
+            else f"{number} {layers[number - 1].name or type(layers[number - 1]).__name__}"
+        )
+
+    def compile(self, optimizer: Optimizer | str = "sgd", loss: str = "mean_squared_error") -> Model:
+        """Choose how to train. Raises SettingError for an unknown name or a loss that doesn't fit the last activation."""
+        self.optimizer = optimizer_of(optimizer)
+        name = SHORT.get(loss, loss) if isinstance(loss, str) else loss
+        found = chosen("A loss", name, LOSSES)
+        last = self.outputs.layer
+        activation = getattr(last, "activation", None) if isinstance(last, Dense | Activation) else None
+        require(
+            not found.follows or activation == found.follows,
+            f"{name} follows a last layer with activation '{found.follows}'.",
+            f"{type(last).__name__} with activation '{activation or 'linear'}'",
+            f"Write nn.Dense(..., activation='{found.follows}') or choose another loss.",
+        )
+        self.loss = name
+        return self
+
+    def get_weights(self) -> list[Array]:
+        """All weights, layer by layer, in Keras's order."""
+        return [w.value.copy() for ws in self.weights.values() for w in ws]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Raises ShapeError when number or shapes differ from `get_weights`."""
+        mine = [w for ws in self.weights.values() for w in ws]
+        arrays = [np.asarray(a, dtype=float) for a in weights]
+        if [a.shape for a in arrays] != [w.spec.shape for w in mine]:
+            raise ShapeError(
+                f"set_weights takes arrays of the shapes {', '.join(str(w.spec.shape) for w in mine)}. "
+                f"Received: {', '.join(str(a.shape) for a in arrays)}. get_weights() shows the order."
+            )
+        for w, a in zip(mine, arrays, strict=True):
+            w.value = a.copy()
+
+    def count_params(self) -> int:
+        return sum(w.value.size for ws in self.weights.values() for w in ws)
+
+    def summary(self) -> str:
+        """Layers, output shapes and numbers of parameters, a line each."""
+        lines = [f"{self.name}: {self.count_params():,} parameters"]
+        shapes = {id(t.layer): t.shape for t in walk(self.outputs)}
+        for layer in self.layers:
+            number, count = self.numbers[id(layer)], sum(w.value.size for w in self.weights[id(layer)])
+            shape = " x ".join(map(str, shapes[id(layer)]))
+            lines.append(f"{self.title_of(number):<28} {shape:<16} {count:>8,}")
+        return "\n".join(lines)
+
+    # Data
+
+    def inputs_checked(self, X: ArrayLike) -> Array:
+        """X in float64. Raises ShapeError or SettingError when it doesn't fit the input."""
+        x = _numbers(X, "X")
+        if x.shape[1:] != self.inputs.shape or len(x) < 1:
+            raise ShapeError(
+                f"X must be samples of shape {self.inputs.shape}. Received: an array {x.shape}. "
+                f"Give it the shape (N, {', '.join(map(str, self.inputs.shape))})."
+            )
+        for tensor in walk(self.outputs):
+            if isinstance(tensor.layer, Embedding) and tensor.inputs[0] is self.inputs:
+                _classes(x, tensor.layer.input_dim, "Inputs of an Embedding")
+        return x
+
+    def labels_checked(self, Y: ArrayLike, samples: int) -> Array:
+        """Y in float64, in the shape of the loss. Raises ShapeError or SettingError when it doesn't fit."""
+        y, shape = _numbers(Y, "Y"), (samples, *self.outputs.shape)
+        kind = self._loss().labels
+        if kind == "classes":
+            shape = shape[:-1]
+            if y.shape == (*shape, 1):
+                y = y[..., 0]
+        elif y.shape == shape[:-1] and shape[-1] == 1:
+            y = y[..., None]
+        if y.shape != shape:
+            raise ShapeError(
+                f"{self.loss} needs labels of shape {shape}. Received: an array {y.shape}. "
+                + ("Give class numbers." if kind == "classes" else "Check the last layer's units.")
+            )
+        if kind == "classes":
+            _classes(y, self.outputs.shape[-1], f"Labels of {self.loss}")
+        if kind == "bits":
+            require(bool(np.isin(y, (0, 1)).all()), f"{self.loss} needs labels 0 and 1.", _first_other(y, (0, 1)))
+        if kind == "one-hot":
+            good = bool(np.isin(y, (0, 1)).all() and (y.sum(axis=-1) == 1).all())
+            advice = "Class numbers go with sparse_categorical_crossentropy."
+            require(good, f"{self.loss} needs rows of zeros with a single 1.", y[np.argmax(y.sum(-1) != 1)], advice)
+        return y
+
+    def _loss(self) -> Loss:
+        require(bool(self.loss), "A model is compiled before it is trained.", "no loss", "Call model.compile first.")
+        return LOSSES[self.loss]
+
+    def batches_of(self, samples: int, batch_size: int | None) -> tuple[int, int]:
+        """The size of a batch and how many there are. Raises SettingError unless the size divides the samples."""
+        size = samples if batch_size is None else batch_size
+        divisors = [d for d in range(1, samples + 1) if samples % d == 0]
+        require(
+            size in divisors,
+            "A workbook repeats one block of rows for every batch, so batch_size must divide the number of samples.",
+            f"batch_size={size}, {samples} samples",
+            f"Choose one of {', '.join(map(str, divisors))}.",
+        )
+        return size, samples // size
+
+    # Readings
+
+    def trace(self, X: Array, Y: Array, batch_size: int | None = None) -> Step:
+        """One step as expressions, for the first batch's shapes."""
+        size, batches = self.batches_of(len(X), batch_size)
+        return trace_step(
+            self.outputs,
+            self.weights,
+            self.numbers,
+            X[:size],
+            Y[:size],
+            self._loss(),
+            self.optimizer,
+            batches=batches,
+            seed=self.seed,
+        )
+
+    def trace_forward(self, X: Array) -> Step:
+        """The forward pass as expressions."""
+        return trace_forward(self.outputs, self.weights, self.numbers, X)
+
+    def predict(self, X: ArrayLike) -> Array:
+        """The network's answers (N, ...), in NumPy."""
+        x = self.inputs_checked(X)
+        step = self.trace_forward(x)
+        return next(_values(step, [step.output], {"X data": x}, {}))[0]
+
+    def fit(self, X: ArrayLike, Y: ArrayLike, epochs: int = 1, batch_size: int | None = None) -> dict[str, list[float]]:
+        """Train in NumPy on the same equations, batches in a fixed order; returns {"loss": [cost of every epoch]}."""
+        x = self.inputs_checked(X)
+        y = self.labels_checked(Y, len(x))
+        step = self.trace(x, y, batch_size)
+        size, batches = self.batches_of(len(x), batch_size)
+        assert step.cost is not None
+        carried = {serial: carry.then for serial, carry in step.carries.items()}
+        state: dict[int, Array] = {}
+        history = []
+        for _ in range(epochs):
+            costs = []
+            for b in range(batches):
+                rows = slice(b * size, (b + 1) * size)
+                given = {"X data": x[rows], "Y data": y[rows]}
+                cost, *after = next(_values(step, [step.cost, *carried.values()], given, state))
+                state = dict(zip(carried, after, strict=True))
+                costs.append(float(cost))
+            history.append(float(np.mean(costs)))
+        for w in (w for ws in self.weights.values() for w in ws):
+            w.value = np.asarray(state[step.parameters[w.symbol].serial])
+        return {"loss": history}
+
+    def to_workbook(
+        self,
+        path: str | Path,
+        X: ArrayLike,
+        Y: ArrayLike | None = None,
+        epochs: int = 10,
+        *,
+        batch_size: int | None = None,
+        what: str = "training",
+        layout: str = "sheets",
+        engine: str = "ironcalc",
+        progress: Progress = lambda done, total: None,
+    ) -> Verification:
+        """Write the training, or with what="forward" the forward pass, as live formulas; verified before it is there.
+
+        X (N, ...) inputs, Y labels as the loss wants them; layout "sheets" or "ledger" (one row per epoch, for a small
+        dense network and one sample). Raises SettingError, ShapeError or LayoutError before any file is touched when
+        data, options or size don't fit.
+        """
+        from simulator.xlsx.build import build_network
+
+        return build_network(self, Path(path), X, Y, epochs, batch_size, what, layout, engine, progress)
+
+
+def _values(
+    step: Step, roots: list[Expression], given: dict[str, Array], state: dict[int, Array]
+) -> Iterator[list[Array]]:
+    """The roots' values; state holds carried arrays, whose first values stand in for it at the first step."""
+    numbers = given | {leaf.name: value for leaf, value in step.first.values()}
+    numbers |= {name: np.asarray(value) for name, (_, value, _) in step.settings.items()}
+    carried = dict(state)
+    for serial, carry in step.carries.items() if not state else ():
+        (carried[serial],) = evaluate_all([carry.first], numbers, {})
+    yield evaluate_all(roots, numbers, carried)
+
+
+def Sequential(layers: Sequence[Tensor | Layer], name: str = "network", seed: int = 0) -> Model:
+    """Layers one after the other, the first an Input.
+
+    >>> from simulator.nn.layers import Input
+    >>> print(Sequential([Input((2,)), Dense(3, "tanh"), Dense(1, "sigmoid")]).summary())
+    network: 13 parameters
+    1 Dense                      3                       9
+    2 Dense                      1                       4
+    """
+    first, *rest = layers or [None]
+    require(isinstance(first, Tensor), "Sequential starts with nn.Input((features,)).", repr(first))
+    require(bool(rest), "Sequential needs a layer after the input.", "none")
+    assert isinstance(first, Tensor)
+    x = first
+    for layer in rest:
+        require(isinstance(layer, Layer), "Sequential takes layers, such as nn.Dense(3).", repr(layer))
+        x = layer(x)  # type: ignore[operator]
+    return Model(first, x, name, seed)
+
+
+def _numbers(data: ArrayLike, what: str) -> Array:
+    try:
+        array = np.asarray(data, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise SettingError(
+            f"{what} must be numbers in rows of one length. Received: {error}. Check the data."
+        ) from None
+    bad = ~np.isfinite(array)
+    if bad.any():
+        at = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise SettingError(
+            f"{what} must be finite numbers. Received: {array[at]} at {at}, {int(bad.sum())} in all. "
+            "Remove these samples or fill them in."
+        )
+    return array
+
+
+def _classes(values: Array, classes: int, what: str) -> None:
+    good = (values == np.floor(values)) & (values >= 0) & (values < classes)
+    received = values[~good].ravel()[0] if not good.all() else 0
+    require(bool(good.all()), f"{what} are whole numbers from 0 to {classes - 1}.", f"{received:g}")
+
+
+def _first_other(values: Array, allowed: tuple[float, ...]) -> float:
+    others = values[~np.isin(values, allowed)]
+    return float(others[0]) if others.size else 0.0

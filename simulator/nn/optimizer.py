@@ -1,0 +1,198 @@
+"""Optimizers, with Keras's names and update rules; their state has cells.
+
+# w a parameter, g its gradient, rate the learning rate of the step, t the number of the step from 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from simulator.nn.option import Configured, chosen, require
+from simulator.tape.expression import Expression
+from simulator.tape.namespace import sqrt
+from simulator.tape.primitive import apply
+
+E = Expression
+
+
+class Memory(Protocol):
+    """What an update may use beside the parameter and its gradient."""
+
+    rate: E
+    t: E  # number of the step, from 1
+
+    def number(self, name: str, value: float, meaning: str) -> E:
+        """A hyperparameter, with its cell."""
+        ...
+
+    def state(self, symbol: str, w: E, renew: Callable[[E], E], meaning: str, first: float = 0.0) -> E:
+        """An array like w that is renewed from its own value of the step before."""
+        ...
+
+    def shared(self, name: str, make: Callable[[], E], meaning: str) -> E:
+        """A number that all parameters of the step share."""
+        ...
+
+
+@dataclass
+class Schedule(Configured):
+    """A learning rate that depends on the step, counted from 0."""
+
+    initial_learning_rate: float = 0.01
+    decay_steps: float = 1
+    decay_rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        _positive(self, "initial_learning_rate", "decay_steps")
+
+    def rate(self, memory: Memory, first: E) -> E:
+        raise NotImplementedError
+
+    def _numbers(self, memory: Memory) -> tuple[E, E]:
+        steps = memory.number("decay_steps", self.decay_steps, "steps over which the learning rate decays")
+        return steps, memory.number("decay_rate", self.decay_rate, "how much it decays over these steps")
+
+
+class InverseTimeDecay(Schedule):
+    """rate = initial/(1 + decay_rate * step/decay_steps)."""
+
+    def rate(self, memory: Memory, first: E) -> E:
+        steps, decay = self._numbers(memory)
+        return first / (1 + decay * (memory.t - 1) / steps)
+
+
+class ExponentialDecay(Schedule):
+    """rate = initial * decay_rate^(step/decay_steps)."""
+
+    def rate(self, memory: Memory, first: E) -> E:
+        steps, decay = self._numbers(memory)
+        return first * apply("power", decay, (memory.t - 1) / steps)
+
+
+def _positive(options: Any, *names: str) -> None:
+    for name in names:
+        value = getattr(options, name)
+        good = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+        require(good, f"{type(options).__name__} needs {name} above 0.", repr(value))
+
+
+def _share(options: Any, *names: str) -> None:
+    for name in names:
+        value = getattr(options, name)
+        good = isinstance(value, int | float) and 0 <= value < 1
+        require(good, f"{type(options).__name__} needs {name} from 0 to below 1.", repr(value))
+
+
+@dataclass
+class Optimizer(Configured):
+    """Base of all optimizers. learning_rate is a number above 0 or a schedule."""
+
+    learning_rate: float | Schedule = 0.01
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.learning_rate, Schedule):
+            _positive(self, "learning_rate")
+
+    def update(self, memory: Memory, w: E, g: E) -> E:
+        """The parameter after the step."""
+        raise NotImplementedError
+
+
+@dataclass
+class SGD(Optimizer):
+    """w' = w - rate*g. With momentum v' = momentum*v - rate*g, w' = w + v'; Nesterov w' = w + momentum*v' - rate*g.
+
+    >>> SGD(learning_rate=0.5).momentum
+    0.0
+    """
+
+    momentum: float = 0.0
+    nesterov: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _share(self, "momentum")
+        require(not self.nesterov or self.momentum > 0, "Nesterov needs a momentum above 0.", self.momentum)
+
+    def update(self, memory: Memory, w: E, g: E) -> E:
+        if not self.momentum:
+            return w - memory.rate * g
+        momentum = memory.number("momentum", self.momentum, "share of the last velocity that is kept")
+        v = memory.state("v", w, lambda v: momentum * v - memory.rate * g, "velocity")
+        return w + momentum * v - memory.rate * g if self.nesterov else w + v
+
+
+@dataclass
+class Adagrad(Optimizer):
+    """n' = n + g^2, w' = w - rate*g/sqrt(n' + epsilon)."""
+
+    learning_rate: float | Schedule = 0.001
+    initial_accumulator_value: float = 0.1
+    epsilon: float = 1e-7
+
+    def update(self, memory: Memory, w: E, g: E) -> E:
+        epsilon = memory.number("epsilon", self.epsilon, "keeps the root away from zero")
+        n = memory.state("n", w, lambda n: n + g**2, "sum of squared gradients", self.initial_accumulator_value)
+        return w - memory.rate * g / sqrt(n + epsilon)
+
+
+@dataclass
+class RMSprop(Optimizer):
+    """n' = rho*n + (1-rho)*g^2, w' = w - rate*g/sqrt(n' + epsilon)."""
+
+    learning_rate: float | Schedule = 0.001
+    rho: float = 0.9
+    epsilon: float = 1e-7
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _share(self, "rho")
+
+    def update(self, memory: Memory, w: E, g: E) -> E:
+        epsilon = memory.number("epsilon", self.epsilon, "keeps the root away from zero")
+        rho = memory.number("rho", self.rho, "share of the last mean square that is kept")
+        n = memory.state("n", w, lambda n: rho * n + (1 - rho) * g**2, "moving mean of squared gradients")
+        return w - memory.rate * g / sqrt(n + epsilon)
+
+
+@dataclass
+class Adam(Optimizer):
+    """m' = beta_1*m + (1-beta_1)*g, v' = beta_2*v + (1-beta_2)*g^2, w' = w - alpha*m'/(sqrt(v') + epsilon).
+
+    alpha = rate*sqrt(1-beta_2^t)/(1-beta_1^t) corrects both for their start at zero. Source: Kingma & Ba 2015, in the
+    form that Keras uses.
+    """
+
+    learning_rate: float | Schedule = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _share(self, "beta_1", "beta_2")
+
+    def update(self, memory: Memory, w: E, g: E) -> E:
+        beta_1 = memory.number("beta_1", self.beta_1, "share of the last first moment that is kept")
+        beta_2 = memory.number("beta_2", self.beta_2, "share of the last second moment that is kept")
+        epsilon = memory.number("epsilon", self.epsilon, "keeps the divisor away from zero")
+        alpha = memory.shared(
+            "alpha",
+            lambda: memory.rate * sqrt(1 - apply("power", beta_2, memory.t)) / (1 - apply("power", beta_1, memory.t)),
+            "learning rate with both moments corrected",
+        )
+        m = memory.state("m", w, lambda m: beta_1 * m + (1 - beta_1) * g, "first moment")
+        v = memory.state("v", w, lambda v: beta_2 * v + (1 - beta_2) * g**2, "second moment")
+        return w - alpha * m / (sqrt(v) + epsilon)
+
+
+OPTIMIZERS = {"sgd": SGD, "adagrad": Adagrad, "rmsprop": RMSprop, "adam": Adam}
+
+
+def optimizer_of(value: object) -> Optimizer:
+    """An optimizer, or the one that Keras's short name stands for, with its defaults."""
+    if isinstance(value, Optimizer):
+        return value
+    return chosen("An optimizer", value.lower() if isinstance(value, str) else value, OPTIMIZERS)()

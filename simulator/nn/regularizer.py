@@ -1,0 +1,42 @@
+"""Penalties on weights: Keras's L1, L2 and L1L2."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simulator.nn.option import Configured
+
+
+@dataclass
+class L1L2(Configured):
+    """Adds l1 * sum(|W|) + l2 * sum(W^2) to the cost.
+
+    >>> L1L2(l2=0.01).config()
+    {'l2': 0.01}
+    """
+
+    l1: float = 0.0
+    l2: float = 0.0
+
+
+def L1(l1: float = 0.01) -> L1L2:
+    return L1L2(l1=l1)
+
+
+def L2(l2: float = 0.01) -> L1L2:
+    return L1L2(l2=l2)
+
+
+def regularizer_of(value: object) -> L1L2 | None:
+    """A regularizer from one, from Keras's short names, or from a table of numbers."""
+    from simulator.nn.option import require
+
+    if value is None or isinstance(value, L1L2):
+        return value
+    if isinstance(value, dict):
+        return L1L2(**value)
+    short = {"l1": L1L2(l1=0.01), "l2": L1L2(l2=0.01), "l1_l2": L1L2(l1=0.01, l2=0.01)}
+    require(
+        isinstance(value, str) and value in short, "A regularizer is nn.L1(...), nn.L2(...) or nn.L1L2(...).", value
+    )
+    return short[str(value)]

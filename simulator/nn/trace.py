@@ -1,0 +1,317 @@
+"""One step of a model's training as expressions: forward, cost, gradients, updates.
+
+# N samples in the batch
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from simulator.nn.initializer import Array
+from simulator.nn.layer import Scope, Seen, Tensor, WeightSpec, walk
+from simulator.nn.layers import InputLayer
+from simulator.nn.loss import Loss, penalty
+from simulator.nn.optimizer import Optimizer, Schedule
+from simulator.sheet.program import Carry
+from simulator.tape.backward import backward
+from simulator.tape.expression import Expression, given, literal, upstream
+from simulator.tape.namespace import where
+
+E = Expression
+
+
+@dataclass
+class Weight:
+    """A weight of a model: its description, its layer's number, its value."""
+
+    spec: WeightSpec
+    layer: int
+    value: Array
+
+    @property
+    def symbol(self) -> str:
+        return f"{self.spec.symbol}{self.layer}"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A named array and where it belongs: sheet, block, layout, band (0 forward, 1 backward, from 2 on updates)."""
+
+    node: E
+    layer: int
+    block: str
+    kind: str
+    role: str
+    band: int
+    under: str  # the block it stands below
+
+
+@dataclass
+class Step:
+    """What a step computes. shown is in the order of computation; first holds the numbers of given arrays."""
+
+    inputs: E
+    labels: E | None
+    output: E
+    cost: E | None
+    parameters: dict[str, E] = field(default_factory=dict)
+    gradients: dict[str, E] = field(default_factory=dict)
+    updates: dict[str, E] = field(default_factory=dict)
+    shown: list[Shown] = field(default_factory=list)
+    carries: dict[int, Carry] = field(default_factory=dict)
+    settings: dict[str, tuple[E, float, str]] = field(default_factory=dict)
+    first: dict[str, tuple[E, Array]] = field(default_factory=dict)  # first weights, masks, first states
+    counter: dict[str, E] = field(default_factory=dict)  # step, epoch, batch, rate and what optimizers share
+
+
+@dataclass
+class Tracer:
+    """Builds a step. numbers maps a layer's id to its number; the loss comes after the last one."""
+
+    output: Tensor
+    weights: dict[int, list[Weight]]  # by the layer's id
+    numbers: dict[int, int]
+    seed: int = 0
+    seen: dict[int, Seen] = field(default_factory=dict)
+    late: dict[int, int] = field(default_factory=dict)  # states and updates -> their band below the parameter
+    step: Step = field(init=False)
+
+    def setting(self, name: str, value: float, meaning: str) -> E:
+        """A given number with a cell on Parameters."""
+        if name not in self.step.settings:
+            self.step.settings[name] = given(name, (), meaning), float(value), meaning
+        return self.step.settings[name][0]
+
+    def forward(self, *, training: bool) -> tuple[E, dict[int, dict[str, E]]]:
+        """The prediction, and the weights that layers renew themselves (moving statistics)."""
+        rng = np.random.default_rng(self.seed)
+        values: dict[int, E] = {}
+        renewed: dict[int, dict[str, E]] = {}
+        for tensor in walk(self.output):
+            layer = tensor.layer
+            if isinstance(layer, InputLayer):
+                values[id(tensor)] = self.step.inputs
+                continue
+            number = self.numbers[id(layer)]
+            weights = {}
+            for w in self.weights[id(layer)]:
+                weights[w.spec.name] = self._weight(w)
+            scope = Scope(
+                number, weights, training, tensor is self.output, self.seen, self.step.first, {}, self.setting, rng
+            )
+            values[id(tensor)] = layer.equations(scope, *(values[id(t)] for t in tensor.inputs))
+            if scope.renewed:
+                renewed[id(layer)] = scope.renewed
+        output = values[id(self.output)]
+        if output.name != "P":
+            output = output.named("P", "prediction")
+            self.seen[output.serial] = Seen(max(self.numbers.values(), default=0), "P", "")
+        return output, renewed
+
+    def _weight(self, w: Weight) -> E:
+        if w.symbol in self.step.parameters:
+            return self.step.parameters[w.symbol]
+        leaf = given(f"{w.symbol} first", w.spec.shape, w.spec.meaning)
+        self.step.first[w.symbol] = leaf, w.value
+        node = given(w.symbol, w.spec.shape, w.spec.meaning)
+        self.step.parameters[w.symbol] = node
+        self.step.carries[node.serial] = Carry(leaf, leaf)
+        self.seen[node.serial] = Seen(w.layer, w.symbol, w.spec.kind)
+        return node
+
+
+def trace_forward(output: Tensor, weights: dict[int, list[Weight]], numbers: dict[int, int], inputs: Array) -> Step:
+    """The forward pass alone, without dropout and with the moving statistics."""
+    tracer = _tracer(output, weights, numbers, inputs, 0)
+    step = tracer.step
+    step.output, _ = tracer.forward(training=False)
+    step.shown = _shown(step, tracer, [step.output])
+    return step
+
+
+def trace_step(
+    output: Tensor,
+    weights: dict[int, list[Weight]],
+    numbers: dict[int, int],
+    inputs: Array,
+    labels: Array,
+    loss: Loss,
+    optimizer: Optimizer,
+    *,
+    batches: int = 1,
+    seed: int = 0,
+) -> Step:
+    """Forward, cost, gradients and updates of one batch. inputs and labels are the first one."""
+    tracer = _tracer(output, weights, numbers, inputs, seed)
+    step = tracer.step
+    last = max(numbers.values(), default=0) + 1
+    step.labels = given("Y data", labels.shape, "labels").named("Y", "labels")
+    tracer.seen[step.labels.serial] = Seen(last, "Y", "")
+    _count(step, tracer, optimizer, batches)
+    step.output, renewed = tracer.forward(training=True)
+
+    def name(x: E, symbol: str, meaning: str) -> E:
+        x = x if x.name else x.named(symbol, meaning, gradient=False)
+        tracer.seen[x.serial] = Seen(last, x.name, "")
+        return x
+
+    cost = loss.cost(step.labels, step.output, name)
+    extra = _penalty(step, tracer, weights)
+    if extra is not None:
+        cost = name(cost, "data cost", "mean loss") + name(extra, "penalty", "penalty on large weights")
+    step.cost = name(cost, "cost", "mean loss with penalty" if extra is not None else "mean loss")
+
+    every = [w for ws in weights.values() for w in ws]
+    trained = [step.parameters[w.symbol] for w in every if w.spec.trainable]
+    step.gradients, _ = backward(step.cost, trained)
+    memory = _Memory(step, tracer)
+    for w in every:
+        parameter = step.parameters[w.symbol]
+        if w.symbol in step.gradients:
+            new = optimizer.update(memory, parameter, step.gradients[w.symbol])
+        else:
+            new = next(r[w.spec.name] for key, r in renewed.items() if w in weights[key])
+        new = new.named(f"{w.symbol}'", f"{w.symbol} for the next step", about=parameter)
+        step.updates[w.symbol] = new
+        memory.last(new)
+        step.carries[parameter.serial] = Carry(step.first[w.symbol][0], new)
+    roots = [step.cost, *step.gradients.values(), *step.updates.values(), *step.counter.values(), *memory.states]
+    step.shown = _shown(step, tracer, roots)
+    return step
+
+
+def _tracer(
+    output: Tensor, weights: dict[int, list[Weight]], numbers: dict[int, int], inputs: Array, seed: int
+) -> Tracer:
+    tracer = Tracer(output, weights, numbers, seed)
+    x = given("X data", inputs.shape, "inputs").named("X", "inputs")
+    tracer.step = Step(x, None, x, None)
+    tracer.seen[x.serial] = Seen(0, "X", "")
+    return tracer
+
+
+def _count(step: Step, tracer: Tracer, optimizer: Optimizer, batches: int) -> None:
+    """The numbers of epoch, batch and step, and the learning rate."""
+
+    def counter(name: str, first: E, then: Callable[[E], E], meaning: str) -> E:
+        node = given(name, (), meaning)
+        step.carries[node.serial] = Carry(first, then(node))
+        step.counter[name] = node
+        tracer.seen[node.serial] = Seen(0, name, "count")
+        return node
+
+    if batches > 1:
+        batch = counter(
+            "batch", literal(1), lambda b: where(b, "=", literal(batches), literal(1), b + 1), "batch of the epoch"
+        )
+        epoch = given("epoch", (), "epoch")
+        starts = where(batch, "=", literal(1), literal(1), literal(0))
+        step.carries[epoch.serial] = Carry(literal(1), epoch + starts)
+        step.counter["epoch"] = epoch
+        tracer.seen[epoch.serial] = Seen(0, "epoch", "count")
+    else:
+        counter("epoch", literal(1), lambda e: e + 1, "epoch")
+    schedule = optimizer.learning_rate
+    value = schedule.initial_learning_rate if isinstance(schedule, Schedule) else schedule
+    rate = tracer.setting("learning_rate", value, "learning rate")
+    memory = _Memory(step, tracer)
+    if isinstance(schedule, Schedule):
+        rate = schedule.rate(memory, rate)
+    step.counter["rate"] = rate.named("rate", "learning rate of the step")
+    tracer.seen[step.counter["rate"].serial] = Seen(0, "rate", "number")
+
+
+class _Memory:
+    """What an optimizer's update may use; see `simulator.nn.optimizer.Memory`."""
+
+    def __init__(self, step: Step, tracer: Tracer) -> None:
+        self.step, self.tracer = step, tracer
+        self.states: list[E] = []
+        self.placed: list[E] = []
+
+    @property
+    def rate(self) -> E:
+        return self.step.counter["rate"]
+
+    @property
+    def t(self) -> E:
+        if "batch" not in self.step.counter:
+            return self.step.counter["epoch"]
+        if "step" not in self.step.counter:
+            node = given("step", (), "number of the step")
+            self.step.carries[node.serial] = Carry(literal(1), node + 1)
+            self.step.counter["step"] = node
+            self.tracer.seen[node.serial] = Seen(0, "step", "count")
+        return self.step.counter["step"]
+
+    def number(self, name: str, value: float, meaning: str) -> E:
+        return self.tracer.setting(name, value, meaning)
+
+    def shared(self, name: str, make: Callable[[], E], meaning: str) -> E:
+        if name not in self.step.counter:
+            node = make().named(name, meaning)
+            self.step.counter[name] = node
+            self.tracer.seen[node.serial] = Seen(0, name, "number")
+        return self.step.counter[name]
+
+    def state(self, symbol: str, w: E, renew: Callable[[E], E], meaning: str, first: float = 0.0) -> E:
+        before = given(f"{symbol}{w.name}", w.shape, meaning)
+        new = renew(before).named(f"{symbol}{w.name}", f"{meaning} of {w.name}", about=w)
+        self.step.carries[before.serial] = Carry(literal(first), new)
+        self.states.append(new)
+        self.last(new)
+        return new
+
+    def last(self, new: E) -> None:
+        """Put a state or an updated parameter into the next band below its parameter."""
+        above = [self.tracer.late[e.serial] for e in self.placed if e.about is new.about]
+        self.tracer.late[new.serial] = max(above, default=1) + 1
+        self.placed.append(new)
+
+
+def _penalty(step: Step, tracer: Tracer, weights: dict[int, list[Weight]]) -> E | None:
+    total: E | None = None
+    for w in (w for ws in weights.values() for w in ws if w.spec.regularizer):
+        strengths = []
+        assert w.spec.regularizer
+        for kind in ("l1", "l2"):
+            value = getattr(w.spec.regularizer, kind)
+            strengths.append(
+                tracer.setting(f"{kind}_{w.symbol}", value, f"{kind} penalty on {w.symbol}") if value else None
+            )
+        if any(s is not None for s in strengths):
+            part = penalty(step.parameters[w.symbol], *strengths)
+            total = part if total is None else total + part
+    return total
+
+
+def _shown(step: Step, tracer: Tracer, roots: list[E]) -> list[Shown]:
+    """Every named array that the roots need, with its place, in the order of computation."""
+    return [
+        _placed(node, step, tracer)
+        for node in upstream(*roots, *step.parameters.values(), *step.counter.values())
+        if node.name and (node.serial in tracer.seen or not node.is_given)
+    ]
+
+
+def _placed(node: E, step: Step, tracer: Tracer) -> Shown:
+    seen = tracer.seen.get(node.serial)
+    if seen is not None:
+        role = "forward"
+        if node.name in step.parameters:
+            role = "parameter"
+        elif seen.kind in ("count", "number") or node in (step.inputs, step.labels) or node.args[0].is_given:
+            role = "given"
+        elif step.labels is not None and seen.layer == tracer.seen[step.labels.serial].layer:
+            role = "cost"
+        return Shown(node, seen.layer, seen.block, seen.kind, role, 0, "")
+    of = node.about
+    assert of is not None, f"{node.name} belongs to no layer"
+    source = tracer.seen[of.serial]
+    kind = source.kind if node.shape == of.shape or source.kind == "kernel" else ""
+    band = tracer.late.get(node.serial, 1)
+    block = node.name.replace(of.name, source.block)
+    return Shown(node, source.layer, block, kind, "update" if band > 1 else "backward", band, source.block)
