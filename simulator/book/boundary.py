@@ -12,7 +12,7 @@ from simulator.book.parameters import put_labelled
 from simulator.book.training import at_epoch
 from simulator.book.trajectory import Trajectory
 from simulator.lessons.run import Run
-from simulator.lessons.setting import BOUNDARY, setting_name
+from simulator.lessons.setting import BOUNDARY, entry_label
 from simulator.lessons.training import trace_epoch
 from simulator.sheet.address import a1, column_name, sheet_prefix
 from simulator.sheet.program import Carry
@@ -44,7 +44,7 @@ class PickedParameters:
         for name, w in run.epoch.parameters.items():
             array = self.arrays[name] = given(name, w.shape, w.meaning)
             for index in indices(w.shape):
-                label = setting_name(name, squeezed(index, w.shape))
+                label = entry_label(name, squeezed(index, w.shape))
                 value = block[run.table.slot[w.serial, index]]
                 sheet.put(row, 0, label, LABEL)
                 formula = at_epoch(run, w, index, cell)

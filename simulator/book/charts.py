@@ -5,11 +5,11 @@ from __future__ import annotations
 from simulator.book.heading import put_headings
 from simulator.book.trajectory import Trajectory
 from simulator.lessons.run import Run
-from simulator.lessons.setting import setting_name
+from simulator.lessons.setting import entry_label
 from simulator.lessons.training import CURVES_FIRST_ROW
 from simulator.sheet.chart import Area, Chart, Series
 from simulator.sheet.sheet import Sheet
-from simulator.sheet.style import COST, SUBTITLE, TITLE
+from simulator.sheet.style import COST, ENTRY, SUBTITLE, TITLE
 from simulator.sheet.table import Quantity, Table
 from simulator.tape.expression import Expression, indices, literal, squeezed
 from simulator.tape.namespace import element, where
@@ -29,8 +29,9 @@ def curves_table(run: Run) -> Table:
     ]
     for name, w in run.epoch.parameters.items():
         for index in indices(w.shape):
-            symbol = setting_name(name, squeezed(index, w.shape))
-            columns.append(Quantity(element(w, index).named(symbol, run.lesson.meanings[name]), "parameter"))
+            symbol = entry_label(name, squeezed(index, w.shape))
+            node = element(w, index).named(symbol, run.lesson.meanings[name])
+            columns.append(Quantity(node, "parameter", run.lesson.formats.get(name, ENTRY)))
     return Table(
         SHEET, CURVES_FIRST_ROW, 0, columns, run.count, run.settings.places, run.settings.numbers, follows=run.table
     )

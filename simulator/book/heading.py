@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from simulator.sheet.sheet import Sheet
 from simulator.sheet.style import ROLES, Style, header
@@ -106,9 +106,9 @@ def note(q: Quantity, first: PlannedCell, table: Table) -> str:
     return "\n".join(lines)
 
 
-def legend(sheet: Sheet, row: int, col: int) -> int:
+def legend(sheet: Sheet, row: int, col: int, roles: Sequence[str]) -> int:
     """The colour legend, one role a row; returns the next free row."""
-    for strong, _, meaning in ROLES.values():
+    for strong, _, meaning in map(ROLES.__getitem__, roles):
         sheet.put(row, col, "", Style(fill=strong))
         sheet.put(row, col + 1, meaning, Style(indent=1))
         row += 1

@@ -41,7 +41,7 @@ def parameters_sheet(run: Run) -> Sheet:
     )
     sheet.put_row(3, 0, ["name", "value", "meaning"], header("given", level=2))
     for setting in run.settings.items.values():
-        if setting.sheet == PARAMETERS and setting.leaf.shape == ():
+        if setting.sheet == PARAMETERS and setting.leaf not in [p.leaf for p in run.settings.arrays]:
             put_labelled(sheet, setting)
     for place in run.settings.arrays:
         if place.sheet == PARAMETERS:

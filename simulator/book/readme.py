@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from simulator.book.heading import legend
 from simulator.lessons.run import Run
 from simulator.sheet.address import a1
 from simulator.sheet.sheet import Sheet
-from simulator.sheet.style import HEADING, HYPERLINK, INPUT, KEY, LABEL, SUBTITLE, TITLE, WRAPPED, Style
+from simulator.sheet.style import HEADING, HYPERLINK, INPUT, KEY, LABEL, ROLES, SUBTITLE, TEXT, TITLE, WRAPPED, Style
 from simulator.tape.equation import equation
 
 README = "Read me"
@@ -31,6 +32,9 @@ HOW_TO_PLAY = (
     "On {view}, type another epoch and watch the answer move.",
     "On Gradient check, type another epoch, or break a gradient formula on Training and watch it turn red.",
 )
+SIGNS = "@ is the matrix product, * entry by entry, .T transposed, ' the next epoch; m is the number of samples."
+SIGNS_OF_SCALARS = "Every name is one number; ' is the next epoch, the row below."
+LONG_EQUATION = 64  # characters that fit between the name and the meaning
 
 
 def readme_sheet(run: Run, others: Sequence[Sheet]) -> Sheet:
@@ -60,29 +64,31 @@ def readme_sheet(run: Run, others: Sequence[Sheet]) -> Sheet:
         sheet.put(row, 1, WHAT_IS_ON[other.name])
     row += 2
     sheet.put(row, 0, "How to play", HEADING)
-    for k, step in enumerate(HOW_TO_PLAY, 1):
+    steps = [step.format(view=lesson.view) for step in HOW_TO_PLAY if lesson.view or "{view}" not in step]
+    for k, step in enumerate(steps, 1):
         row += 1
         sheet.put(row, 0, str(k), LABEL)
-        sheet.put(row, 1, step.format(view="Fit" if lesson.data_sheet else "Boundary"))
+        sheet.put(row, 1, step)
     row += 2
     sheet.put(row, 0, "Equations", HEADING)
-    sheet.put(
-        row,
-        1,
-        "@ is the matrix product, * entry by entry, .T transposed, ' the next epoch; m is the number of samples.",
-        LABEL,
-    )
+    sheet.put(row, 1, SIGNS_OF_SCALARS if lesson.columns else SIGNS, LABEL)
     columns = [q.node for q in run.table.quantities if q.node.primitive and q.role not in ("given", "parameter")]
-    for node in [*(e for e in run.epoch.forward if e not in columns), *columns]:
+    hidden = [e for e in run.epoch.forward if e not in columns]
+    updates = [e for e in run.epoch.updates.values() if e not in columns]
+    for node in [*hidden, *columns, *updates]:
         row += 1
+        text = equation(node)
         sheet.put(row, 0, node.name, KEY)
-        sheet.put(row, 1, equation(node))
+        sheet.put(row, 1, text, WRAPPED if len(text) > LONG_EQUATION else TEXT)
         sheet.put(row, 3, node.meaning, LABEL)
+        if len(text) > LONG_EQUATION:
+            sheet.merge(row, 1, row, 2)
+            sheet.heights[row] = 14 * math.ceil(len(text) / LONG_EQUATION) + 1
     row += 2
     sheet.put(row, 0, "Colours", HEADING)
     sheet.put(row + 1, 0, 1, INPUT)
     sheet.put(row + 1, 1, "a yellow cell with blue figures is yours to change", Style(indent=1))
-    legend(sheet, row + 2, 0)
+    legend(sheet, row + 2, 0, [r for r in ROLES if r != "update" or not updates])
     sheet.widths = {0: 18, 1: 40, 2: 22, 3: 46}
     sheet.one_page = True
     return sheet

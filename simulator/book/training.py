@@ -20,7 +20,9 @@ def training_sheet(run: Run, path: Trajectory, curves: Table) -> Sheet:
     sheet = Sheet(SHEET, "#2563EB", tables=[run.table])
     sheet.put(0, 0, f"{run.lesson.title}: training by hand", TITLE)
     block = f"{run.table.height} rows are one epoch" if run.table.height > 1 else "One row is one epoch"
-    sheet.put(1, 0, f"{block}. Every cell is a formula; the given numbers are on the sheet Parameters.", SUBTITLE)
+    update = " The next row's weights are w - learning_rate * dE/dw." if run.lesson.columns else ""
+    where = "Every cell is a formula; the given numbers are on the sheet Parameters."
+    sheet.put(1, 0, f"{block}.{update} {where}", SUBTITLE)
     put_headings(sheet, run.table)
 
     epochs, costs, below = (

@@ -14,8 +14,10 @@ from simulator.book.sweep import contrast_sheet, sweep_sheet
 from simulator.book.training import training_sheet
 from simulator.book.trajectory import follow
 from simulator.lessons.run import Run
-from simulator.lessons.setting import PICKERS, Setting
+from simulator.lessons.setting import BOUNDARY, FIT, PICKERS, Setting
 from simulator.sheet.sheet import Sheet
+
+VIEWS = {BOUNDARY: boundary_sheet, FIT: fit_sheet}
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ def workbook_of(run: Run) -> Workbook:
     if lesson.data_sheet:
         sheets.append(data_sheet(run))
     sheets += [training_sheet(run, path, curves), charts_sheet(run, curves, path)]
-    sheets.append(fit_sheet(run, path) if lesson.data_sheet else boundary_sheet(run, path))
+    if lesson.view:
+        sheets.append(VIEWS[lesson.view](run, path))
     sheets += [gradient_check_sheet(run, path), sweep_sheet(run)]
     contrast = contrast_sheet(run)
     if contrast:

@@ -6,6 +6,7 @@ import difflib
 
 from simulator.errors import SettingError
 from simulator.lessons.decoder import DECODER, DECODER_SIGMOID, DECODER_SIGMOID_AS_PRINTED
+from simulator.lessons.ledger import LEDGER, LEDGER_BIAS
 from simulator.lessons.lesson import Lesson
 from simulator.lessons.linear_regression import LINEAR_REGRESSION
 from simulator.lessons.perceptron import AND, AND_ZEROS
@@ -22,6 +23,8 @@ LESSONS: dict[str, Lesson] = {
         XOR,
         XOR_TANH,
         LINEAR_REGRESSION,
+        LEDGER,
+        LEDGER_BIAS,
     )
 }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from simulator.tape.backward import Rules
 from simulator.tape.expression import Expression
@@ -35,6 +35,8 @@ class Lesson:
     equations takes the arrays of `given` and `parameters` by name and returns the cost; it names the
     quantities that get columns. output is the quantity that predicts; samples is the axis of X that counts
     samples. entries names the columns of a quantity. data_sheet keeps X and Y off the training table.
+    view is the sheet that shows the answer at an epoch, if any. columns names the columns of training where a
+    lesson puts them in an order of its own; the updates then stand in the next row's parameters.
     """
 
     name: str
@@ -57,6 +59,8 @@ class Lesson:
     across: frozenset[str] = frozenset()
     axes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     data_sheet: bool = False
+    view: Literal["Boundary", "Fit", ""] = "Boundary"
+    columns: tuple[str, ...] = ()
     contrast: Contrast | None = None
 
     def run(self, epochs: int | None = None, settings: Mapping[str, float] | None = None) -> Run:

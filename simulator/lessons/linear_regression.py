@@ -45,4 +45,5 @@ LINEAR_REGRESSION = Lesson(
     threshold=0.2,
     formats=dict.fromkeys(("W", "b", "dW", "db", "W'", "b'"), "0.00000") | {"cost": COST},
     data_sheet=True,
+    view="Fit",
 )

@@ -86,6 +86,11 @@ def setting_name(array: str, index: Index) -> str:
     """
     if not index and re.fullmatch(r"[A-Za-z]{1,3}\d+|[RrCc]", array):
         index = (0,)
+    return entry_label(array, index)
+
+
+def entry_label(array: str, index: Index) -> str:
+    """An entry where it is shown and needs no defined name: W_1, b, b2."""
     return "_".join([array, *map(str, index)])
 
 
@@ -107,6 +112,13 @@ def settings_of(lesson: Lesson, epochs: int, changed: Mapping[str, float], *, st
         shape = (len(matrix), len(matrix[0]))
         leaf = s.leaves[name] = given(name, shape, lesson.meanings[name])
         across = name in lesson.across
+        if lesson.columns and shape == (1, 1):
+            at = PARAMETERS, row, 1
+            number, meaning = float(matrix[0][0]), f"{name}, {leaf.meaning}"
+            key = setting_name(name, ())
+            s.items[key] = Setting(key, number, meaning, "decimal", -LIMIT, LIMIT, *at, leaf, (0, 0))
+            row += 1
+            continue
         if lesson.data_sheet and name in lesson.given:
             place = ArrayPlace(leaf, leaf.meaning, DATA, 2, 4, data_col, False)
             data_col += shape[1]
@@ -132,9 +144,9 @@ def _scalars(lesson: Lesson, first: float, last: float) -> Iterator[tuple[str, f
     yield "threshold", lesson.threshold, "cost to get below: see the answers on Training", decimal, 0, LIMIT, here
     for i, rate in enumerate(SWEEP_RATES, 1):
         yield f"sweep_rate_{i}", rate, f"learning rate {i} of the sheet Sweep", decimal, 0, 1000, here
-    if lesson.data_sheet:
+    if lesson.view == FIT:
         yield "fit_epoch", last, "epoch of the line drawn over the points", integer, first, last, (FIT, 2, 1)
-    else:
+    elif lesson.view == BOUNDARY:
         yield "boundary_epoch", last, "epoch to look at", integer, first, last, (BOUNDARY, 2, 1)
         yield "boundary_low", -0.5, "inputs from", decimal, -1000, 1000, (BOUNDARY, 3, 1)
         yield "boundary_high", 1.5, "inputs to", decimal, -1000, 1000, (BOUNDARY, 4, 1)
@@ -147,10 +159,12 @@ def _changed(settings: Settings, lesson: Lesson, name: str, value: float, strict
     if name not in settings.items:
         near = difflib.get_close_matches(name, settings.items, n=1, cutoff=0.5)
         hint = f" Did you mean '{near[0]}'?" if near else ""
-        shown = [n for n in settings.items if n.split("_")[0] not in lesson.given]
+        arrays = [] if lesson.columns else list(lesson.given)
+        shown = [n for n in settings.items if n.split("_")[0] not in arrays]
+        entries = f", and entries of {' and '.join(arrays)} such as X_0_1" if arrays else ""
         raise SettingError(
-            f"--set takes a given number of the lesson '{lesson.name}': {', '.join(shown)}, "
-            f"and entries of {' and '.join(lesson.given)} such as X_0_1. Received: '{name}'.{hint}"
+            f"--set takes a given number of the lesson '{lesson.name}': {', '.join(shown)}{entries}. "
+            f"Received: '{name}'.{hint}"
         )
     old = settings.items[name]
     possible = math.isfinite(value) and old.low <= value <= old.high and (old.kind != "integer" or value == int(value))

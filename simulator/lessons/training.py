@@ -65,7 +65,9 @@ def training_table(lesson: Lesson, settings: Settings, epochs: int) -> tuple[Tab
     else:
         inputs = {name: leaves[name].named(name, lesson.meanings[name]) for name in lesson.given}
     parameters = {name: given(name, leaves[name].shape, lesson.meanings[name]) for name in lesson.parameters}
-    rate = leaves["learning_rate"].named("rate", "learning rate")
+    rate = leaves["learning_rate"]
+    if not lesson.columns:
+        rate = rate.named("rate", "learning rate")
     epoch = trace_epoch(lesson, inputs, parameters, rate, chain=lesson.chain)
     number = given("epoch", (), "epoch")
 
@@ -78,16 +80,18 @@ def training_table(lesson: Lesson, settings: Settings, epochs: int) -> tuple[Tab
         ("backward", epoch.backward),
         ("update", list(epoch.updates.values())),
     ]
+    quantities = [_quantity(lesson, node, role) for role, nodes in stages for node in nodes]
+    if lesson.columns:
+        named = {q.node.name: q for q in quantities}
+        quantities = [named[name] for name in lesson.columns]
     columns: list[Quantity | Labels] = [Quantity(number, "given", "0")]
     labelled = ""
-    for role, nodes in stages:
-        for node in nodes:
-            q = _quantity(lesson, node, role)
-            axis = lesson.axes.get(node.name, ("sample" if q.shape[0] > 1 else "", ""))[0]
-            if axis and axis != labelled and q.shape[0] > 1:
-                columns.append(Labels(tuple(entry_name(axis, i) for i in range(q.shape[0]))))
-                labelled = axis
-            columns.append(q)
+    for q in quantities:
+        axis = lesson.axes.get(q.node.name, ("sample" if q.shape[0] > 1 else "", ""))[0]
+        if axis and axis != labelled and q.shape[0] > 1:
+            columns.append(Labels(tuple(entry_name(axis, i) for i in range(q.shape[0]))))
+            labelled = axis
+        columns.append(q)
 
     carries = {number.serial: Carry(leaves["first_epoch"], number + 1)}
     carries |= {w.serial: Carry(leaves[name], epoch.updates[name]) for name, w in parameters.items()}

@@ -66,8 +66,9 @@ def test_rows_and_frame_hold_the_same_cells(name: str) -> None:
     assert list(frame.columns) == ["epoch", "quantity", "index", "value", "cell"]
     assert len(frame) == (len(run.table.computed) - 1) * run.count
     assert frame["cell"].is_unique
-    cost = frame[frame["quantity"] == "cost"]
-    np.testing.assert_array_equal(cost["value"], run.column("cost"))
+    name_of_cost = run.epoch.cost.name
+    cost = frame[frame["quantity"] == name_of_cost]
+    np.testing.assert_array_equal(cost["value"], run.column(name_of_cost))
 
 
 def test_settings_change_the_run() -> None:
