@@ -83,7 +83,7 @@ class Model:
         )
 
     def compile(self, optimizer: Optimizer | str = "sgd", loss: str = "mean_squared_error") -> Model:
-        """Choose how to train. Raises SettingError for an unknown name or a loss that doesn't fit the last activation."""
+        """Choose how to train. Raises SettingError for an unknown name, or a loss that doesn't fit the last layer."""
         self.optimizer = optimizer_of(optimizer)
         name = SHORT.get(loss, loss) if isinstance(loss, str) else loss
         found = chosen("A loss", name, LOSSES)
@@ -278,7 +278,7 @@ def Sequential(layers: Sequence[Tensor | Layer], name: str = "network", seed: in
     1 Dense                      3                       9
     2 Dense                      1                       4
     """
-    first, *rest = layers or [None]
+    first, rest = layers[0] if layers else None, layers[1:]
     require(isinstance(first, Tensor), "Sequential starts with nn.Input((features,)).", repr(first))
     require(bool(rest), "Sequential needs a layer after the input.", "none")
     assert isinstance(first, Tensor)

@@ -20,8 +20,13 @@ E = Expression
 class Memory(Protocol):
     """What an update may use beside the parameter and its gradient."""
 
-    rate: E
-    t: E  # number of the step, from 1
+    @property
+    def rate(self) -> E: ...
+
+    @property
+    def t(self) -> E:
+        """The number of the step, from 1."""
+        ...
 
     def number(self, name: str, value: float, meaning: str) -> E:
         """A hyperparameter, with its cell."""

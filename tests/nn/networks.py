@@ -71,8 +71,7 @@ def residual() -> Case:
 
 
 def attention() -> Case:
-    model = case((4, 3), nn.MultiHeadAttention(key_dim=2), nn.GlobalAveragePooling1D(), nn.Dense(1), n=2)
-    return model
+    return case((4, 3), nn.MultiHeadAttention(key_dim=2), nn.GlobalAveragePooling1D(), nn.Dense(1), n=2)
 
 
 D = nn.Dense
@@ -167,6 +166,6 @@ def optimized(name: str, batch_size: int | None = None) -> Case:
 
 
 CASES: dict[str, Callable[[], Case]] = LAYERS | ACTIVATIONS | LOSSES
-CASES |= {
-    f"{name}-{size or 'all'}": (lambda n=name, s=size: optimized(n, s)) for name in OPTIMIZERS for size in (None, 2)
-}  # type: ignore[misc]
+for _name in OPTIMIZERS:
+    CASES[f"{_name}-all"] = lambda name=_name: optimized(name)  # type: ignore[misc]
+    CASES[f"{_name}-batches"] = lambda name=_name: optimized(name, 2)  # type: ignore[misc]
