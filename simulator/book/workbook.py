@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from simulator.book.boundary import boundary_sheet
 from simulator.book.charts import charts_sheet, curves_table
@@ -17,29 +18,25 @@ from simulator.lessons.run import Run
 from simulator.lessons.setting import BOUNDARY, FIT, PICKERS, Setting
 from simulator.sheet.sheet import Sheet
 
+At = tuple[str, int, int]  # sheet, row, column
 VIEWS = {BOUNDARY: boundary_sheet, FIT: fit_sheet}
 
 
 @dataclass(frozen=True)
 class Workbook:
-    """Sheets in order, and what a verifier needs to know to expect the same cells: lesson, epochs, given numbers."""
+    """Sheets in order, and what a verifier needs to expect the same cells.
+
+    lesson names it in reports; given has the cells that hold constants; moved makes the same workbook with every given
+    number moved a little, whose cells the same formulas must lead to; origin says in the file what it was built from.
+    """
 
     title: str
     lesson: str
     epochs: int
     sheets: tuple[Sheet, ...]
-    run: Run | None = None
-
-    def given_cells(self) -> dict[tuple[str, int, int], float]:
-        """The cells that hold constants, by sheet, row and column."""
-        return {(s.sheet, s.row, s.col): s.value for s in self.run.settings.items.values()} if self.run else {}
-
-    def with_other_numbers(self) -> Workbook | None:
-        """The same workbook with every given number moved a little: its formulas must lead to these cells too."""
-        if self.run is None:
-            return None
-        moved = {s.name: _moved(s) for s in self.run.settings.items.values()}
-        return workbook_of(Run.of(self.run.lesson, self.epochs, moved, strict=False))
+    given: Mapping[At, float] = field(default_factory=dict)
+    moved: Callable[[], Workbook] | None = None
+    origin: Mapping[str, str] = field(default_factory=dict)
 
 
 def _moved(setting: Setting) -> float:
@@ -70,4 +67,11 @@ def workbook_of(run: Run) -> Workbook:
     if contrast:
         sheets.append(contrast)
     sheets.insert(0, readme_sheet(run, sheets))
-    return Workbook(lesson.title, lesson.name, run.epochs, tuple(s.check() for s in sheets), run)
+
+    def moved() -> Workbook:
+        changed = {s.name: _moved(s) for s in run.settings.items.values()}
+        return workbook_of(Run.of(lesson, run.epochs, changed, strict=False))
+
+    given = {(s.sheet, s.row, s.col): s.value for s in run.settings.items.values()}
+    checked = tuple(s.check() for s in sheets)
+    return Workbook(lesson.title, lesson.name, run.epochs, checked, given, moved, {"lesson": lesson.name})

@@ -11,8 +11,15 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from simulator.errors import SettingError
 from simulator.lessons.lesson import Lesson, Matrix
+from simulator.nn.layers import Dense
+from simulator.nn.model import Model
+from simulator.nn.optimizer import SGD, Schedule
+from simulator.nn.option import require
 from simulator.tape.backward import Rules
 from simulator.tape.expression import Contribution, Expression
 from simulator.tape.namespace import element, sigmoid, tanh
@@ -249,3 +256,42 @@ LEDGER_BIAS = ledger_lesson(
     INPUTS,
     TARGETS,
 )
+
+
+def ledger_of(model: Model, X: NDArray[np.float64], Y: NDArray[np.float64] | None) -> Lesson:
+    """The ledger of a small dense model on one sample, its biases trained where it has some.
+
+    The ledger's cost is E = 1/2 sum (t - a)^2; for two outputs that is the mean squared error. Raises SettingError for
+    other layers, losses and optimizers, and for more than one sample.
+
+    >>> from simulator import nn
+    >>> layers = [nn.Input((2,)), nn.Dense(2, "sigmoid", use_bias=False), nn.Dense(2, "sigmoid", use_bias=False)]
+    >>> model = nn.Sequential(layers).compile(nn.SGD(0.5), "mse")
+    >>> ledger_of(model, np.array([[0.05, 0.1]]), np.array([[0.01, 0.99]])).columns[:6]
+    ('t1', 't2', 'i1', 'i2', 'w1', 'w2')
+    """
+    layers = model.layers
+    dense = [layer for layer in layers if isinstance(layer, Dense) and layer.kernel_regularizer is None]
+    require(len(dense) == len(layers), "A ledger shows Dense layers without penalty.", ", ".join(map(str, layers)))
+    biased = {layer.use_bias for layer in dense}
+    require(len(biased) == 1, "A ledger has biases in all layers or in none.", "some with, some without")
+    require(Y is not None and len(X) == 1, "A ledger follows one sample and its targets.", f"{len(X)} samples")
+    require(model.loss == "mean_squared_error", "A ledger's cost is the squared error.", model.loss or "no loss")
+    optimizer = model.optimizer
+    plain = isinstance(optimizer, SGD) and not optimizer.momentum and not isinstance(optimizer.learning_rate, Schedule)
+    require(plain, "A ledger has plain SGD with a constant learning rate.", repr(optimizer))
+    assert Y is not None and isinstance(optimizer.learning_rate, int | float)
+    weights = [[w.value.tolist() for w in model.weights[id(layer)]] for layer in dense]
+    share = "" if len(Y[0]) == 2 else f" It is {len(Y[0])}/2 of the mean squared error."
+    return ledger_lesson(
+        model.name,
+        model.name,
+        f"One sample, one row per epoch: the cost is E = 1/2 sum (t - a)^2.{share}",
+        [w[0] for w in weights],
+        [w[1] if len(w) > 1 else None for w in weights],
+        X[0].tolist(),
+        Y[0].tolist(),
+        activations=[layer.activation or "linear" for layer in dense],
+        train_biases=biased == {True},
+        learning_rate=float(optimizer.learning_rate),
+    )

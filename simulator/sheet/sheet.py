@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from simulator.errors import LayoutError
 from simulator.sheet.chart import Chart
+from simulator.sheet.panel import Panel
 from simulator.sheet.style import TEXT, Style
 from simulator.sheet.table import Table
 
@@ -36,7 +37,10 @@ class Validation(NamedTuple):
 
 
 class Highlight(NamedTuple):
-    """A conditional format: a colour scale, a fill where a cell equals a value, an outline where a formula holds."""
+    """A conditional format: a colour scale, a fill where a cell equals a value, an outline where a formula holds.
+
+    "signed" colours around zero and "shade" from light to dark; for both, value may list the ranges instead.
+    """
 
     first: tuple[int, int]
     last: tuple[int, int]
@@ -53,7 +57,7 @@ class Sheet:
     name: str
     color: str = ""
     cells: dict[tuple[int, int], Cell] = field(default_factory=dict)
-    tables: list[Table] = field(default_factory=list)
+    tables: list[Table | Panel] = field(default_factory=list)
     merges: list[tuple[int, int, int, int]] = field(default_factory=list)
     notes: dict[tuple[int, int], str] = field(default_factory=dict)
     widths: dict[int, float] = field(default_factory=dict)

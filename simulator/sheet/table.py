@@ -101,6 +101,7 @@ class Table:
     givens: Mapping[tuple[int, Index], float]
     carries: Mapping[int, Carry] = field(default_factory=dict)
     follows: Followed | None = None
+    banded: bool = True  # every other block shaded
 
     def __post_init__(self) -> None:
         self._col: dict[int, tuple[Quantity, int]] = {}

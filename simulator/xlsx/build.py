@@ -6,8 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from simulator.book.workbook import workbook_of
+from numpy.typing import ArrayLike
+
+from simulator.book.network import network_workbook
+from simulator.book.workbook import Workbook, workbook_of
+from simulator.lessons.ledger import ledger_of
 from simulator.lessons.lesson import Lesson
+from simulator.nn.model import Model
+from simulator.nn.option import chosen, require
 from simulator.xlsx.recalculate import choose_engines
 from simulator.xlsx.verify import Verification, verify
 from simulator.xlsx.writer import Progress, beside, write_workbook
@@ -34,7 +40,41 @@ def build_lesson(
     True
     """
     engines = choose_engines(engine)
-    workbook = workbook_of(lesson.run(epochs, settings))
+    return _written(workbook_of(lesson.run(epochs, settings)), path, engines, progress)
+
+
+def build_network(
+    model: Model,
+    path: Path,
+    X: ArrayLike,
+    Y: ArrayLike | None = None,
+    epochs: int = 10,
+    batch_size: int | None = None,
+    what: str = "training",
+    layout: str = "sheets",
+    engine: str = "ironcalc",
+    progress: Progress = lambda done, total: None,
+) -> Verification:
+    """Write a model's training or forward pass beside path, verify it, and rename it; see `Model.to_workbook`."""
+    engines = choose_engines(engine)
+    chosen("what", what, {"training": 1, "forward": 1})
+    chosen("layout", layout, {"sheets": 1, "ledger": 1})
+    require(path.suffix.lower() == ".xlsx", "A workbook's file ends in .xlsx.", f"'{path}'")
+    whole = isinstance(epochs, int) and epochs > 0
+    require(whole, "epochs must be a whole number above 0.", repr(epochs))
+    x = model.inputs_checked(X)
+    y = None
+    if what == "training":
+        require(Y is not None, "A training needs labels.", "Y=None", 'Give Y, or what="forward".')
+        y = model.labels_checked(Y, len(x))  # type: ignore[arg-type]
+    if layout == "ledger":
+        workbook = workbook_of(ledger_of(model, x, y).run(epochs))
+    else:
+        workbook = network_workbook(model, x, y, epochs, batch_size)
+    return _written(workbook, path, engines, progress)
+
+
+def _written(workbook: Workbook, path: Path, engines: Sequence[str], progress: Progress) -> Verification:
     with beside(path) as part:
         verification = verify(write_workbook(workbook, part, progress), workbook, engines)
         if not verification.agrees:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from itertools import islice
@@ -95,7 +95,7 @@ def sheet_parts(archive: zipfile.ZipFile) -> dict[str, str]:
     return parts
 
 
-def with_numbers(path: Path, copy: Path, numbers: dict[tuple[str, int, int], float]) -> None:
+def with_numbers(path: Path, copy: Path, numbers: Mapping[tuple[str, int, int], float]) -> None:
     """A copy of a workbook with other constants in some cells, by sheet, row and column."""
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED) as new:
         parts = {part: name for name, part in sheet_parts(old).items()}

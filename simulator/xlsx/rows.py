@@ -23,8 +23,10 @@ def row_printer(table: Table, later: bool, formats: dict[Style, int], texts: dic
         if c.quantity:
             slot = table.slot[c.quantity.node.serial, c.index]
             cells[c.row].append(f"<c {style}><f>{_formula(c, later)}</f><v>{{v[{slot}]!r}}</v></c>")
-        else:
+        elif c.text:
             cells[c.row].append(f'<c {style} t="s"><v>{texts[c.text]}</v></c>')
+        else:
+            cells[c.row].append(f"<c {style}/>")
     body = "".join(f'<row r="{{{table.sheet}|{row}}}">{"".join(cs)}</row>' for row, cs in cells.items() if cs)
     return _compiled(table, body)
 

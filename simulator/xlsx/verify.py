@@ -125,7 +125,7 @@ def expected_grid(sheet: Sheet, workbook: Workbook | None = None) -> Grid:
     columns = 1 + max([c for _, c in sheet.cells] + [t.last_col for t in sheet.tables])
     numbers = np.full((rows, columns), np.nan)
     texts: dict[At, str] = {}
-    given = workbook.given_cells() if workbook else {}
+    given = workbook.given if workbook else {}
     for at, cell in sheet.cells.items():
         if not cell.formula and (sheet.name, *at) not in given:
             continue
@@ -199,13 +199,13 @@ def _reading_order(sheet: Sheet) -> Order:
 
 def _judge_other_formulas(finding: Finding, path: Path, workbook: Workbook, formulas: dict[str, Formulas]) -> None:
     """A formula with another text is right when it also leads to the right value from other given numbers."""
-    moved = workbook.with_other_numbers()
+    moved = workbook.moved() if workbook.moved else None
     wrong: dict[str, set[At]] = {}
     if moved is not None:
         grids = {sheet.name: expected_grid(sheet, moved) for sheet in moved.sheets}
         with tempfile.TemporaryDirectory(prefix="simulator-") as folder:
             copy = Path(folder) / "moved.xlsx"
-            with_numbers(path, copy, moved.given_cells())
+            with_numbers(path, copy, moved.given)
             found = recalculated(copy, PROBE, {name: grid.numbers.shape for name, grid in grids.items()})
         for name, grid in grids.items():
             largest = float(np.nanmax(np.abs(grid.numbers), initial=1.0))

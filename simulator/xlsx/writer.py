@@ -35,6 +35,7 @@ PROPERTY = "simulator"  # the custom document property that names lesson and epo
 # A fixed date: the same input gives the same bytes, so that version control shows real changes only.
 CREATED = datetime(2024, 1, 1)
 PAPER_A4, CHARACTERS_A_PAGE = 9, 260
+COLOURS = {"signed": ("#F8A5A5", "#FFFFFF", "#93B8F5"), "shade": ("#FFFFFF", "", "#6B7280")}  # of pictures
 Progress = Callable[[int, int], None]  # cells written so far, and in all
 
 
@@ -148,12 +149,13 @@ class _Writer:
             self._chart(ws, chart)
         for table in sheet.tables:
             ws.streams.append(self._rows(ws, table))
-            band = {
+            band = table.banded and {
                 "type": "formula",
                 "criteria": f"=MOD(INT((ROW()-{table.first_row + 1})/{table.height}),2)=1",
                 "format": self.book.add_format({"bg_color": BAND}),
             }
-            ws.conditional_format(table.first_row, table.first_col, table.last_row, table.last_col, band)
+            if band:
+                ws.conditional_format(table.first_row, table.first_col, table.last_row, table.last_col, band)
             if ws.dim_rowmin is None:
                 ws.dim_rowmin = ws.dim_rowmax = ws.dim_colmin = ws.dim_colmax = 0
             ws.dim_colmax = max(table.last_col, ws.dim_colmax)
@@ -210,6 +212,16 @@ class _Writer:
                 "mid_color": SCALE[1],
                 "max_color": SCALE[2],
             }
+        elif h.kind in COLOURS:
+            low, middle, high = COLOURS[h.kind]
+            options = {"type": "3_color_scale" if middle else "2_color_scale", "min_color": low, "max_color": high}
+            if middle:
+                options |= {"mid_color": middle, "mid_type": "num", "mid_value": 0}
+            if h.value:
+                options["multi_range"] = str(h.value)
+                first = str(h.value).split()[0].split(":")[0]
+                ws.conditional_format(first, options)
+                return
         elif h.kind == "formula":
             outline = self.book.add_format({"border": 1, "border_color": INK, "bold": True})
             options = {"type": "formula", "criteria": h.value, "format": outline}
@@ -323,7 +335,7 @@ def write_workbook(workbook: Workbook, path: Path, progress: Progress = lambda d
         book = xlsxwriter.Workbook(str(part), {"tmpdir": folder})
         try:
             book.set_properties({"title": workbook.title, "author": "simulator", "created": CREATED})
-            book.set_custom_property(PROPERTY, json.dumps({"lesson": workbook.lesson, "epochs": workbook.epochs}))
+            book.set_custom_property(PROPERTY, json.dumps({**workbook.origin, "epochs": workbook.epochs}))
             book.set_calc_mode("auto")
             writer = _Writer(book, workbook.sheets, progress)
             for sheet in workbook.sheets:

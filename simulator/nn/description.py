@@ -1,0 +1,193 @@
+"""A network as a text: TOML that `simulator build` takes, and that every workbook of a network carries.
+
+[network] name and seed; [[layers]] type, options, and inputs by name where a layer doesn't follow the one before it;
+[training] loss, optimizer and its options, epochs, batch_size; [data] a CSV file or the numbers themselves.
+"""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simulator.errors import SettingError
+from simulator.nn import convolution, layers, recurrent
+from simulator.nn.layer import Layer, walk
+from simulator.nn.layers import Input, InputLayer
+from simulator.nn.model import Model
+from simulator.nn.optimizer import OPTIMIZERS, ExponentialDecay, InverseTimeDecay, Schedule
+from simulator.nn.option import chosen, nearest, require
+from simulator.nn.regularizer import L1L2
+
+TYPES: dict[str, type[Layer]] = {
+    name: value
+    for module in (layers, convolution, recurrent)
+    for name, value in vars(module).items()
+    if isinstance(value, type)
+    and issubclass(value, Layer)
+    and not name.startswith("_")
+    and value not in (Layer, InputLayer)
+}
+SCHEDULES = {"InverseTimeDecay": InverseTimeDecay, "ExponentialDecay": ExponentialDecay}
+NAMES = {cls.__name__: cls for cls in OPTIMIZERS.values()}
+
+
+@dataclass(frozen=True)
+class Described:
+    """A compiled model with the data and the length of its training."""
+
+    model: Model
+    X: Any
+    Y: Any
+    epochs: int | None
+    batch_size: int | None
+    forward: bool
+
+
+def describe(model: Model, epochs: int, batch_size: int | None = None, *, forward: bool = False) -> str:
+    """The TOML of a model, without its data."""
+    lines = [
+        "[network]",
+        f"name = {_toml(model.name)}",
+        f"seed = {model.seed}",
+        f"input = {_toml(list(model.inputs.shape))}",
+    ]
+    tensors = [t for t in walk(model.outputs) if not isinstance(t.layer, InputLayer)]
+    names = {id(model.inputs): "input"} | {id(t): f"layer{k}" for k, t in enumerate(tensors, 1)}
+    before = model.inputs
+    for tensor in tensors:
+        lines += ["", "[[layers]]", f"type = {_toml(type(tensor.layer).__name__)}", f"id = {_toml(names[id(tensor)])}"]
+        if tensor.inputs != (before,):
+            lines.append(f"inputs = {_toml([names[id(t)] for t in tensor.inputs])}")
+        lines += [f"{key} = {_toml(value)}" for key, value in tensor.layer.config().items() if value not in (None, "")]
+        before = tensor
+    lines += ["", "[training]"]
+    if forward:
+        lines.append('what = "forward"')
+    if model.loss:
+        lines += [f"loss = {_toml(model.loss)}", f"optimizer = {_toml(type(model.optimizer).__name__)}"]
+        lines += [f"{key} = {_toml(value)}" for key, value in model.optimizer.config().items()]
+    lines.append(f"epochs = {epochs}")
+    if batch_size is not None:
+        lines.append(f"batch_size = {batch_size}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: object) -> str:
+    match value:
+        case bool():
+            return str(value).lower()
+        case str():
+            return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        case list() | tuple():
+            return "[" + ", ".join(map(_toml, value)) + "]"
+        case L1L2():
+            return "{" + ", ".join(f"{k} = {_toml(v)}" for k, v in value.config().items()) + "}"
+        case Schedule():
+            numbers = {"initial_learning_rate": value.initial_learning_rate, **value.config()}
+            inner = "".join(f", {k} = {_toml(v)}" for k, v in numbers.items())
+            return "{type = " + _toml(type(value).__name__) + inner + "}"
+    return repr(value)
+
+
+def read_description(text: str, folder: Path, *, with_data: bool = True) -> Described:
+    """The model of a TOML text; files are looked for in folder.
+
+    Raises SettingError for TOML that doesn't parse, unknown parts, options or types, and data that can't be read.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"A description must be TOML. Received: {error}. See the example in README.md.") from None
+    known = ["network", "layers", "training", "data"]
+    for part in table:
+        require(part in known, f"A description has the parts {', '.join(known)}.", part, nearest(part, known).strip())
+    network, training = dict(table.get("network", {})), dict(table.get("training", {}))
+    data = _data(dict(table.get("data", {})), folder) if with_data else (None, None)
+    shape = network.pop("input", None) or (np.shape(data[0])[1:] if data[0] is not None else None)
+    require(shape is not None, "A description needs [data], or input = [features] under [network].", "neither")
+    tensor = source = Input(tuple(shape))
+    require(bool(table.get("layers")), "A description needs [[layers]].", "none")
+    by_name = {"input": source}
+    for entry in table["layers"]:
+        options = dict(entry)
+        kind, key, inputs = options.pop("type", ""), options.pop("id", ""), options.pop("inputs", None)
+        layer = chosen("A layer's type", kind, TYPES)(
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+        )
+        if inputs is None:
+            tensor = layer(tensor)
+        else:
+            for name in inputs:
+                require(name in by_name, f"inputs are ids of earlier layers: {', '.join(by_name)}.", name)
+            tensor = layer([by_name[name] for name in inputs])
+        by_name[key or f"layer{len(by_name)}"] = tensor
+    name, seed = network.pop("name", "network"), network.pop("seed", 0)
+    require(not network, "[network] takes name, seed and input.", ", ".join(network))
+    model = Model(source, tensor, name, seed)
+    epochs, batch_size = training.pop("epochs", None), training.pop("batch_size", None)
+    forward = training.pop("what", "training") == "forward"
+    if "loss" in training or not forward:
+        optimizer = chosen("An optimizer", training.pop("optimizer", "SGD"), NAMES)
+        loss = training.pop("loss", "mean_squared_error")
+        rate = training.get("learning_rate")
+        if isinstance(rate, Mapping):
+            schedule = dict(rate)
+            training["learning_rate"] = chosen("A schedule", schedule.pop("type", ""), SCHEDULES)(**schedule)
+        model.compile(optimizer(**training), loss)
+    return Described(model, *data, epochs, batch_size, forward)
+
+
+def _data(data: dict[str, Any], folder: Path) -> tuple[Any, Any]:
+    """X and Y of the part [data]."""
+    if "file" in data:
+        path = folder / str(data.pop("file"))
+        columns = _columns(path)
+        inputs, labels = data.pop("inputs", None), data.pop("labels", [])
+        for name in [*(inputs or []), *labels]:
+            require(name in columns, f"'{path.name}' has the columns {', '.join(columns)}.", name)
+        inputs = inputs or [name for name in columns if name not in labels]
+        X = np.array([columns[name] for name in inputs]).T
+        Y = np.array([columns[name] for name in labels]).T if labels else None
+    else:
+        X, Y = data.pop("inputs", None), data.pop("labels", None)
+        require(
+            X is not None, "[data] takes a CSV file, or inputs and labels as numbers.", ", ".join(data) or "nothing"
+        )
+    require(not data, "[data] takes file, inputs and labels.", ", ".join(data))
+    return X, Y
+
+
+def _columns(path: Path) -> dict[str, list[float]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise SettingError(
+            f"The data's CSV file must be readable. Received: '{path}' ({reason}). Check file."
+        ) from None
+    require(len(rows) > 1, "A CSV file has a line of names and a line per sample.", f"'{path}', {len(rows)} lines")
+    names, *body = rows
+    for k, row in enumerate(body, 2):
+        require(
+            len(row) == len(names), f"Every line of '{path.name}' has {len(names)} values.", f"{len(row)} in line {k}"
+        )
+    found: dict[str, list[float]] = {}
+    for c, name in enumerate(names):
+        column = []
+        for k, row in enumerate(body, 2):
+            try:
+                column.append(float(row[c]))
+            except ValueError:
+                raise SettingError(
+                    f"'{path.name}' holds numbers below its line of names. Received: '{row[c]}' in line {k}, column "
+                    f"'{name}'. Use a decimal point, and class numbers from 0."
+                ) from None
+        found[name.strip()] = column
+    return found
