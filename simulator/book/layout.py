@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from simulator.errors import LayoutError
@@ -17,16 +17,17 @@ from simulator.nn.model import Model
 from simulator.nn.trace import Shown, Step
 from simulator.sheet.grid import extent, is_picture
 from simulator.sheet.panel import Block, Panel, Part, Text
-from simulator.sheet.style import COST, ENTRY, MUTED, ROLES, Style
+from simulator.sheet.style import BODY, COST, ENTRY, MUTED, ROLES, Style, restyled
 from simulator.tape.equation import right_side
 from simulator.tape.expression import Expression
 
 ONE_SHEET = "Training"
-WIDEST_SHEET = 46  # columns of a sheet that holds the whole network
+WIDEST_SHEET = 56  # columns of a sheet that holds the whole network
 MOST_CELLS_A_STEP, MOST_CELLS = 20_000, 500_000  # what a person can still follow, and a spreadsheet open quickly
 FIRST_ROW = 4
 MARGIN = 1  # the column of epoch numbers and band names
-WIDE, NARROW = 9.0, 5.6  # widths of columns, the narrow ones for pictures
+WIDE, NARROW = 9.5, 5.6  # widths of columns, the narrow ones for pictures
+LONGEST_EQUATION = 60  # letters for which a block is widened; the note and the index have the rest
 SMALL = 8  # letters of pictures
 COUNTED = {"epoch": '"epoch "0', "batch": '"batch "0', "step": '"step "0'}
 
@@ -46,27 +47,29 @@ def check_size(step: Step, count: int) -> None:
     cells = sum(math.prod(s.node.shape) for s in step.shown)
     if cells > MOST_CELLS_A_STEP or cells * count > MOST_CELLS:
         raise LayoutError(
-            f"A workbook shows at most {MOST_CELLS_A_STEP:,} cells a step and {MOST_CELLS:,} in all, which a person can "
-            f"still follow. Received: {cells:,} cells a step, {count:,} {'step' if count == 1 else 'steps'}. "
+            f"A workbook shows at most {MOST_CELLS_A_STEP:,} cells a step and {MOST_CELLS:,} in all, as many as a person "
+            f"can follow. Received: {cells:,} cells a step, {count:,} {'step' if count == 1 else 'steps'}. "
             f'Use fewer epochs, fewer samples or smaller layers, or what="forward".'
         )
 
 
-def lay_out(step: Step, model: Model) -> Plan:
-    """The blocks of a step, placed."""
+def lay_out(step: Step, model: Model, formats: Mapping[str, str]) -> Plan:
+    """The blocks of a step, placed. formats has the number formats of data, by block."""
     groups: dict[int, list[Shown]] = {}
     for s in step.shown:
         groups.setdefault(s.layer, []).append(s)
     sheets = [(model.title_of(layer), [layer]) for layer in sorted(groups)]
     small = all(len(s.node.shape) < 3 and "[" not in s.node.name for s in step.shown)
     if small and model.loss:
-        together = _panel(ONE_SHEET, [groups[layer] for layer in sorted(groups)], step, WIDE)
+        together = _panel(ONE_SHEET, [groups[layer] for layer in sorted(groups)], step, WIDE, formats)
         if together.panels[0].last_col < WIDEST_SHEET:
             sheets = [(ONE_SHEET, sorted(groups))]
     plan = Plan([], {}, {}, {})
     for title, layers in sheets:
         pictures = any(is_picture(s.node.shape, s.kind) and s.node.shape[-1] > 3 for k in layers for s in groups[k])
-        one = _panel(_sheet_name(title), [groups[layer] for layer in layers], step, NARROW if pictures else WIDE)
+        one = _panel(
+            _sheet_name(title), [groups[layer] for layer in layers], step, NARROW if pictures else WIDE, formats
+        )
         plan = Plan(
             plan.panels + one.panels, plan.columns | one.columns, plan.layers | one.layers, plan.shown | one.shown
         )
@@ -78,7 +81,7 @@ def _sheet_name(title: str) -> str:
     return re.sub(r"[\[\]:*?/\\']", " ", title)[:31].strip()
 
 
-def _panel(sheet: str, groups: Sequence[list[Shown]], step: Step, width: float) -> Plan:
+def _panel(sheet: str, groups: Sequence[list[Shown]], step: Step, width: float, formats: Mapping[str, str]) -> Plan:
     size = 10 if width == WIDE else SMALL
     blocks: list[tuple[Block, Shown, int]] = []  # with the band, row and column relative to it
     layers, col, first_panel = [], MARGIN, any(s.layer == 0 for g in groups for s in g)
@@ -91,7 +94,7 @@ def _panel(sheet: str, groups: Sequence[list[Shown]], step: Step, width: float) 
                 mine = [s for s in family if s.block == name]
                 band = mine[0].band
                 at = stacks.setdefault(band, col)
-                block, shown = _block(mine, at)
+                block, shown = _block(mine, at, size, formats)
                 stacks[band] = at + _columns(block, shown, width) + 1
                 blocks.append((block, shown, band))
             col = max(stacks.values())
@@ -108,24 +111,24 @@ def _panel(sheet: str, groups: Sequence[list[Shown]], step: Step, width: float) 
             placed.append(replace(b, row=row + 2))
             panel_texts += _titles(b, s, row, _columns(b, s, width))
         row += 2 + max((b.extent[0] for b, _ in mine_), default=1) + 1
-    placed += _counters(step, first_panel, row)
-    panel = Panel(sheet, FIRST_ROW, row + 1, placed, panel_texts, size)
+    placed += _counters(step, first_panel)
+    panel = Panel(sheet, FIRST_ROW, row + 1, placed, panel_texts)
     return Plan([panel], {sheet: width}, {sheet: layers}, {(sheet, b.name): s for b, s, _ in blocks})
 
 
-def _counters(step: Step, here: bool, height: int) -> list[Block]:
+def _counters(step: Step, here: bool) -> list[Block]:
     """The numbers of epoch and batch in the margin; every other sheet repeats them."""
     found = []
-    for k, (name, number_format) in enumerate(COUNTED.items()):
+    for name, number_format in COUNTED.items():
         if name in step.counter:
             node = step.counter[name]
             node = node if here else node.named(name, node.meaning)
-            row = min(k * 2, height) if k else 0
-            found.append(Block(name, "given", "", (Part(node, 0),), row + (k > 0) * 0, 0, number_format))
+            style = Style(bold=True, align="left", number_format=number_format)
+            found.append(Block(name, "given", "", (Part(node, 0),), 2 * len(found), 0, style))
     return found
 
 
-def _block(shown: list[Shown], col: int) -> tuple[Block, Shown]:
+def _block(shown: list[Shown], col: int, size: int, formats: Mapping[str, str]) -> tuple[Block, Shown]:
     """The block of these arrays, and the one of them whose equation stands for all."""
     steps = {_time(s.node): s for s in shown}
     first = shown[0]
@@ -136,9 +139,11 @@ def _block(shown: list[Shown], col: int) -> tuple[Block, Shown]:
         rows = extent(first.node.shape, first.kind)[0]
         parts = tuple(Part(s.node, (t or 0) * rows) for t, s in sorted(steps.items(), key=lambda each: each[0] or 0))
         best = steps[sorted(steps, key=lambda t: (t != 2, -(t or 0)))[0]]
-    number_format = COST if first.role == "cost" and first.node.shape == () else ENTRY
-    whole = first.node.primitive is not None and first.node.primitive.name in ("one_hot", "window_first")
-    return Block(first.block, first.role, first.kind, parts, 0, col, "0" if whole else number_format), best
+    number_format = formats.get(first.block, COST if first.block in ("cost", "data cost", "penalty") else ENTRY)
+    if first.node.primitive is not None and first.node.primitive.name in ("one_hot", "window_first"):
+        number_format = "0"
+    style = restyled(BODY, number_format=number_format, size=size)
+    return Block(first.block, first.role, first.kind, parts, 0, col, style), best
 
 
 def _time(node: Expression) -> int | None:
@@ -147,11 +152,15 @@ def _time(node: Expression) -> int | None:
 
 
 def title_of(block: Block, shown: Shown) -> str:
-    """Name, meaning and shape of a block, as its title says them."""
-    shape = " × ".join(map(str, shown.node.shape)) or "one number"
-    if len(block.parts) > 1:
-        shape = f"{len(block.parts)} steps of {shape}"
-    return f"{block.name} · {short(shown)} · {shape}"
+    """Name and shape of a block, as its title says them."""
+    shape = shape_of(block, shown)
+    return f"{block.name} · {shape}" if shape else block.name
+
+
+def shape_of(block: Block, shown: Shown) -> str:
+    """4 × 3; for an array per time step, 5 steps of 4 × 3; nothing for one number."""
+    shape = " × ".join(map(str, shown.node.shape))
+    return f"{len(block.parts)} steps of {shape}" if len(block.parts) > 1 else shape
 
 
 def short(shown: Shown) -> str:
@@ -168,7 +177,7 @@ def equation_of(shown: Shown) -> str:
     """The block's equation, or where its numbers come from."""
     node = shown.node
     if node.primitive is None:
-        return f"first from Parameters, then {node.name}'"
+        return "from the step before"
     if node.args and node.args[0].is_given and node.primitive.name == "copy":
         return "from the sheet Data" if node.name in ("X", "Y") else "from the sheet Parameters"
     return f"{node.name} = {right_side(node)}"
@@ -176,7 +185,7 @@ def equation_of(shown: Shown) -> str:
 
 def _columns(block: Block, shown: Shown, width: float) -> int:
     """How many columns the body and the titles need."""
-    letters = max(len(title_of(block, shown)) * 0.95, min(len(equation_of(shown)), 60) * 0.78)
+    letters = max(len(title_of(block, shown)) * 0.92, min(len(equation_of(shown)), LONGEST_EQUATION) * 0.75)
     return max(block.extent[1], math.ceil(letters / width))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from simulator.book.heading import legend, put_headings
-from simulator.book.layout import FIRST_ROW, Plan, check_size, equation_of, lay_out, short, title_of
+from simulator.book.layout import FIRST_ROW, Plan, check_size, equation_of, lay_out, shape_of, short
 from simulator.book.workbook import At, Workbook
 from simulator.nn.description import describe
 from simulator.nn.initializer import Array
@@ -27,8 +27,8 @@ from simulator.sheet.style import (
     INPUT,
     KEY,
     LABEL,
-    ROLES,
     REMARK,
+    ROLES,
     SUBTITLE,
     TITLE,
     Style,
@@ -99,7 +99,7 @@ def network_workbook(
         size, batches = model.batches_of(len(X), batch_size)
         count = epochs * batches
     check_size(step, count)
-    plan = lay_out(step, model)
+    plan = lay_out(step, model, _formats(X, Y))
     known = _Given()
     parameters = _parameters_sheet(model, step, known, changed)
     data, feeds, slots, where, stride = _data_sheet(model, step, X, Y, size, batches, known, changed)
@@ -133,6 +133,12 @@ def network_workbook(
     return Workbook(
         model.name, model.name, epochs, tuple(s.check() for s in sheets), known.cells, moved, {"network": model.name}
     )
+
+
+def _formats(X: Array, Y: Array | None) -> dict[str, str]:
+    """Whole numbers are shown as such."""
+    arrays = {"X": X, "Y": Y}
+    return {name: "0" for name, a in arrays.items() if a is not None and bool((a == np.round(a)).all())}
 
 
 def _is_measured(model: Model) -> bool:
@@ -377,8 +383,8 @@ def _index_sheet(model: Model, plan: Plan, others: list[Sheet], epochs: int, bat
             cell = a1(FIRST_ROW + block.row - 2, block.col)
             sheet.put(row, 0, block.name, HYPERLINK, link=f"internal:'{panel.sheet}'!{cell}")
             sheet.put(row, 1, panel.sheet)
-            sheet.put(row, 2, block.role)
-            sheet.put(row, 3, title_of(block, shown).rpartition(" · ")[2])
+            sheet.put(row, 2, block.role, Style(fill=ROLES[block.role][1], indent=1))
+            sheet.put(row, 3, shape_of(block, shown))
             sheet.put(row, 4, short(shown))
             sheet.put(row, 5, equation_of(shown))
             sheet.put(row, 6, f"={panel.formula_at(first, 0)}"[:200], restyled(LABEL, size=9))

@@ -19,6 +19,7 @@ from simulator.nn.regularizer import regularizer_of
 from simulator.tape import namespace as tape
 from simulator.tape.arrangement import reshaped
 from simulator.tape.expression import literal
+from simulator.tape.primitive import fold
 
 
 def units_checked(layer: Any) -> None:
@@ -222,9 +223,9 @@ class BatchNormalization(Layer):
         epsilon = at.setting(f"epsilon_{at.number}", self.epsilon, f"added to the variance in layer {at.number}")
         if at.training:
             m, keep = literal(math.prod(shape[:-1]), "m"), self.momentum
-            mean = at.call(_folded(a) / m, "mu", "mean over the batch")
+            mean = at.call(fold(a, 1) / m, "mu", "mean over the batch")
             d = at.call(a - mean, "D", "distance from the mean")
-            variance = at.call(_folded(d**2) / m, "var", "variance over the batch")
+            variance = at.call(fold(d**2, 1) / m, "var", "variance over the batch")
             at.renewed["moving_mean"] = at.weights["moving_mean"] * keep + mean * round(1 - keep, 12)
             at.renewed["moving_variance"] = at.weights["moving_variance"] * keep + variance * round(1 - keep, 12)
         else:
@@ -236,12 +237,6 @@ class BatchNormalization(Layer):
         if self.center:
             h = h + at.weights["beta"]
         return at.call(h, "P" if at.final else "A", "scaled and shifted") if self.scale or self.center else h
-
-
-def _folded(x: E) -> E:
-    from simulator.tape.primitive import apply
-
-    return apply("fold", x, axes=1)
 
 
 @dataclass(eq=False)

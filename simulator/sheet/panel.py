@@ -15,7 +15,7 @@ from simulator.sheet.address import COLUMNS, ROWS, a1, sheet_prefix
 from simulator.sheet.grid import extent, place
 from simulator.sheet.program import Carry, Feed, Program, Slots, formula_at
 from simulator.sheet.step import Values
-from simulator.sheet.style import BODY, Style, restyled
+from simulator.sheet.style import Style
 from simulator.sheet.table import Places, PlannedCell, Quantity
 from simulator.tape.expression import Expression, Index, indices
 from simulator.tape.scalar import Position, Ref
@@ -39,7 +39,7 @@ class Block:
     parts: tuple[Part, ...]
     row: int
     col: int
-    number_format: str
+    style: Style
 
     @property
     def extent(self) -> tuple[int, int]:
@@ -66,7 +66,6 @@ class Panel:
     height: int
     blocks_: Sequence[Block]
     texts: Sequence[Text]
-    size: int  # of the numbers' letters
     spread: Spread = field(init=False)
     first_col: int = 0
     banded: bool = False
@@ -102,8 +101,7 @@ class Panel:
         start = self.spread.starts[self.sheet]
         for k, (row, col, block, node, index) in enumerate(self.entries):
             first, later = self.spread.program.texts[start + k]
-            style = restyled(BODY, number_format=block.number_format, size=self.size)
-            cells.append(PlannedCell(row, col, Quantity(node, block.role), index, first, later, style))
+            cells.append(PlannedCell(row, col, Quantity(node, block.role), index, first, later, block.style))
         cells += [PlannedCell(t.row, t.col, None, (), "", "", t.style, t.text) for t in self.texts]
         return sorted(cells, key=lambda c: (c.row, c.col))
 

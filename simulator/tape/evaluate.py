@@ -42,8 +42,17 @@ def evaluate_all(
                 raise SettingError(f"Every given array needs a value. Received: none for '{node.name}'.")
             done[node.serial] = _fitting(values[node.name], node)
         else:
-            done[node.serial] = node.primitive.value(*(done[a.serial] for a in node.args), **node.params)
+            args = [_aligned(done[a.serial], a, len(node.shape)) for a in node.args]
+            done[node.serial] = node.primitive.value(*args, **node.params)
     return [done[root.serial] for root in roots]
+
+
+def _aligned(value: Array, arg: Expression, axes: int) -> Array:
+    """The value with axes of length one where an axis of runs stands before fewer axes than the result has."""
+    runs = value.ndim - len(arg.shape)
+    if runs <= 0 or len(arg.shape) >= axes or len(arg.shape) > 1:
+        return value
+    return value.reshape(*value.shape[:runs], *(1,) * (axes - len(arg.shape)), *arg.shape)
 
 
 def _fitting(value: ArrayLike, node: Expression) -> Array:

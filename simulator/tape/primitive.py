@@ -84,7 +84,7 @@ def reduced(g: E, shape: Shape) -> E:
     if shape == ():
         return g.sum()
     if len(g.shape) > len(shape):
-        g = apply("fold", g, axes=len(shape))
+        g = fold(g, len(shape))
     for axis, (n, had) in enumerate(zip(g.shape, shape, strict=True)):
         if had == 1 and n > 1:
             g = g.sum(axis)
@@ -362,13 +362,20 @@ PRIMITIVES["sum"] = Primitive(  # axis counts from the last one, -1
     "sum({0})",
     5,
 )
-PRIMITIVES["fold"] = Primitive(  # the sum over all but the last axes
+
+
+def fold(x: E, axes: int) -> E:
+    """The sum over all but the last axes."""
+    return apply("fold", x, axes=axes, over=len(x.shape) - axes)
+
+
+PRIMITIVES["fold"] = Primitive(
     "fold",
-    lambda a, axes: a.sum(axis=tuple(range(a.ndim - axes))),
+    lambda a, axes, over: a.sum(axis=tuple(range(-axes - over, -axes))),
     lambda at, node, index: total(
         at(node.args[0], (*lead, *index)) for lead in indices(node.args[0].shape[: -len(index)])
     ),
-    lambda a, axes: a[-axes:],
+    lambda a, axes, over: a[-axes:],
     (Rule(constant(1), lambda g, local, arg: g),),
     "sum({0})",
     5,

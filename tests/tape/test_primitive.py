@@ -33,7 +33,7 @@ from simulator.tape.namespace import (
     tanh,
     where,
 )
-from simulator.tape.primitive import PRIMITIVES, apply
+from simulator.tape.primitive import PRIMITIVES, apply, fold
 from simulator.xlsx.verify import verify
 from tests.conftest import central_differences, sheet_of, write
 
@@ -95,7 +95,7 @@ ROWS: list[tuple[str, Expression, np.ndarray]] = [
     ("abs", absolute(B), np.abs(b)),
     ("sign", apply("sign", B), np.sign(b)),
     ("sqrt", sqrt(A), a**0.5),
-    ("fold", apply("fold", A, axes=1) * R, a.sum(0)[None] * r),
+    ("fold", fold(A, 1) * R, a.sum(0)[None] * r),
     ("one_hot", reshaped(one_hot(argmax(B), 2), (3, 2)), np.eye(2)[np.argmax(b, 0)]),
     ("take", take(B, positions_of(B)[:, ::-1], "{0} reversed"), b[:, ::-1]),
     ("put", apply("put", B, positions=np.array([[0, 2, 3], [5, 0, 1]]), shape=(2, 3), text=""), PUT),
