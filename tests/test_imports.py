@@ -1,4 +1,4 @@
-"""Imports run one way: tape <- sheet <- nn <- lessons <- book <- xlsx <- the command line; errors is open to all."""
+"""Imports run one way: datasets, tape <- sheet <- nn <- lessons <- book <- xlsx <- the command line; errors is for all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import simulator
 
 ROOT = Path(simulator.__file__).parent
-ORDER = ["tape", "sheet", "nn", "lessons", "book", "xlsx"]
+ORDER = ["datasets", "tape", "sheet", "nn", "lessons", "book", "xlsx"]
 HANDS_OVER = {"nn/model.py": "simulator.xlsx.build"}  # to_workbook, the one call against the current
 FOREIGN = {"xlsxwriter": {"xlsx/writer.py"}, "ironcalc": {"xlsx/engines/ironcalc.py"}}
 FOREIGN |= {"formualizer": {"xlsx/engines/formualizer.py"}, "python_calamine": {"xlsx/engines/stored.py"}}

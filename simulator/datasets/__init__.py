@@ -1,0 +1,1 @@
+"""Data sets that lessons train on."""
