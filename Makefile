@@ -2,9 +2,12 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test lint
+.PHONY: demo gallery test lint
 demo: .venv/demo
 	$(BIN)/python -m simulator demo
+
+gallery: .venv/demo
+	$(BIN)/python -m simulator gallery
 
 test: .venv/dev
 	$(BIN)/python -m pytest

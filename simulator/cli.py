@@ -156,6 +156,21 @@ def demo(engine: Engine = "embedded") -> None:
     raise typer.Exit(0 if all(v.agrees for v in results) else 1)
 
 
+@app.command()
+def gallery(engine: Engine = "embedded") -> None:
+    """Build and verify the gallery: small networks with every kind of layer."""
+    from simulator.lessons.gallery import EXHIBITS
+    from simulator.xlsx.build import build_network
+
+    agrees = True
+    for name, e in EXHIBITS.items():
+        path = WORKBOOKS / "gallery" / f"{name}.xlsx"
+        with _progress(name) as progress:
+            done = build_network(e.make(), path, e.X, e.Y, e.epochs, e.batch_size, engine=engine, progress=progress)
+        agrees = _say(done, short=True) and agrees
+    raise typer.Exit(0 if agrees else 1)
+
+
 def _settings(changes: list[str] | None) -> dict[str, float]:
     settings = {}
     for change in changes or ():

@@ -26,7 +26,7 @@ WIDEST_SHEET = 56  # columns of a sheet that holds the whole network
 MOST_CELLS_A_STEP, MOST_CELLS = 20_000, 500_000  # what a person can still follow, and a spreadsheet open quickly
 FIRST_ROW = 4
 MARGIN = 1  # the column of epoch numbers and band names
-WIDE, NARROW = 9.5, 5.6  # widths of columns, the narrow ones for pictures
+WIDE, NARROW, GAP = 9.5, 5.6, 2.0  # widths of columns, the narrow ones for pictures
 LONGEST_EQUATION = 60  # letters for which a block is widened; the note and the index have the rest
 SMALL = 8  # letters of pictures
 COUNTED = {"epoch": '"epoch "0', "batch": '"batch "0', "step": '"step "0'}
@@ -37,7 +37,7 @@ class Plan:
     """The panels of a step, with what an index needs: every block's array, meaning and first row of its title."""
 
     panels: list[Panel]
-    columns: dict[str, float]  # the width of the columns of every sheet
+    widths: dict[str, dict[int, float]]  # of the columns of every sheet
     layers: dict[str, list[tuple[int, int]]]  # sheet -> (layer, first column)
     shown: dict[tuple[str, str], Shown]  # (sheet, block) -> an array of it that shows its equation
 
@@ -47,8 +47,8 @@ def check_size(step: Step, count: int) -> None:
     cells = sum(math.prod(s.node.shape) for s in step.shown)
     if cells > MOST_CELLS_A_STEP or cells * count > MOST_CELLS:
         raise LayoutError(
-            f"A workbook shows at most {MOST_CELLS_A_STEP:,} cells a step and {MOST_CELLS:,} in all, as many as a person "
-            f"can follow. Received: {cells:,} cells a step, {count:,} {'step' if count == 1 else 'steps'}. "
+            f"A workbook shows at most {MOST_CELLS_A_STEP:,} cells a step and {MOST_CELLS:,} in all, which a person can "
+            f"follow. Received: {cells:,} cells a step, {count:,} {'step' if count == 1 else 'steps'}. "
             f'Use fewer epochs, fewer samples or smaller layers, or what="forward".'
         )
 
@@ -71,7 +71,7 @@ def lay_out(step: Step, model: Model, formats: Mapping[str, str]) -> Plan:
             _sheet_name(title), [groups[layer] for layer in layers], step, NARROW if pictures else WIDE, formats
         )
         plan = Plan(
-            plan.panels + one.panels, plan.columns | one.columns, plan.layers | one.layers, plan.shown | one.shown
+            plan.panels + one.panels, plan.widths | one.widths, plan.layers | one.layers, plan.shown | one.shown
         )
     return plan
 
@@ -84,7 +84,7 @@ def _sheet_name(title: str) -> str:
 def _panel(sheet: str, groups: Sequence[list[Shown]], step: Step, width: float, formats: Mapping[str, str]) -> Plan:
     size = 10 if width == WIDE else SMALL
     blocks: list[tuple[Block, Shown, int]] = []  # with the band, row and column relative to it
-    layers, col, first_panel = [], MARGIN, any(s.layer == 0 for g in groups for s in g)
+    layers, gaps, col = [], [], MARGIN
     for group in groups:
         layers.append((group[0].layer, col))
         for base in dict.fromkeys(s.block for s in group if s.band == 0 and s.block not in COUNTED):
@@ -98,6 +98,7 @@ def _panel(sheet: str, groups: Sequence[list[Shown]], step: Step, width: float, 
                 stacks[band] = at + _columns(block, shown, width) + 1
                 blocks.append((block, shown, band))
             col = max(stacks.values())
+            gaps.append(col - 1)
     panel_texts: list[Text] = []
     placed: list[Block] = []
     row = 0
@@ -111,14 +112,15 @@ def _panel(sheet: str, groups: Sequence[list[Shown]], step: Step, width: float, 
             placed.append(replace(b, row=row + 2))
             panel_texts += _titles(b, s, row, _columns(b, s, width))
         row += 2 + max((b.extent[0] for b, _ in mine_), default=1) + 1
-    placed += _counters(step, first_panel)
+    placed += _counters(step, any(s.layer == 0 for g in groups for s in g))
     panel = Panel(sheet, FIRST_ROW, row + 1, placed, panel_texts)
-    return Plan([panel], {sheet: width}, {sheet: layers}, {(sheet, b.name): s for b, s, _ in blocks})
+    widths = {0: 9.5} | dict.fromkeys(range(1, col), width) | dict.fromkeys(gaps, GAP)
+    return Plan([panel], {sheet: widths}, {sheet: layers}, {(sheet, b.name): s for b, s, _ in blocks})
 
 
 def _counters(step: Step, here: bool) -> list[Block]:
     """The numbers of epoch and batch in the margin; every other sheet repeats them."""
-    found = []
+    found: list[Block] = []
     for name, number_format in COUNTED.items():
         if name in step.counter:
             node = step.counter[name]
@@ -160,6 +162,8 @@ def title_of(block: Block, shown: Shown) -> str:
 def shape_of(block: Block, shown: Shown) -> str:
     """4 × 3; for an array per time step, 5 steps of 4 × 3; nothing for one number."""
     shape = " × ".join(map(str, shown.node.shape))
+    if block.kind == "turned":
+        shape = f"{shown.node.shape[1]} units × {shown.node.shape[0]}"
     return f"{len(block.parts)} steps of {shape}" if len(block.parts) > 1 else shape
 
 

@@ -157,10 +157,10 @@ def _parameters_sheet(model: Model, step: Step, known: _Given, changed: Mapping[
     row = 3
     if step.settings:
         sheet.put_row(row, 0, ["name", "value", "meaning"], header("given", level=2))
-        for name, (leaf, value, meaning) in step.settings.items():
+        for name, (leaf, number, meaning) in step.settings.items():
             row += 1
             sheet.put(row, 0, name, KEY)
-            known.put(sheet, leaf, np.array(value), row, 1, "", changed)
+            known.put(sheet, leaf, np.array(number), row, 1, "", changed)
             sheet.names[name] = (row, 1)
             rule = "A number from 0 to 1000."
             sheet.validations.append(Validation(row, 1, "decimal", 0, 1000, rule))
@@ -262,8 +262,7 @@ def _panel_sheet(model: Model, plan: Plan, panel: Panel) -> Sheet:
     for layer, col in layers:
         text = model.title_of(layer) + _options(model, layer)
         sheet.put(2, col, text, HEADING)
-    width = plan.columns[panel.sheet]
-    sheet.widths = {0: 9.5} | dict.fromkeys(range(1, panel.last_col + 1), width)
+    sheet.widths = plan.widths[panel.sheet]
     sheet.freeze = (FIRST_ROW, 1)
     rectangles: dict[bool, list[str]] = {}
     for block in panel.blocks_:
@@ -390,12 +389,12 @@ def _index_sheet(model: Model, plan: Plan, others: list[Sheet], epochs: int, bat
             sheet.put(row, 6, f"={panel.formula_at(first, 0)}"[:200], restyled(LABEL, size=9))
     row += 2
     sheet.put(row, 0, "Colours", HEADING)
-    row = legend(sheet, row + 1, 0, ROLES)
+    row = legend(sheet, row + 1, 0, list(ROLES))
     row += 1
     sheet.put(
         row,
         0,
-        "@ is the matrix product, * entry by entry, .T transposed, ' the next step; m counts what a mean is taken over.",
+        "@ is the matrix product, * entry by entry, .T transposed, ' the next step; m counts what a mean is over.",
         LABEL,
     )
     sheet.widths = {0: 16, 1: 18, 2: 11, 3: 18, 4: 28, 5: 46, 6: 60}

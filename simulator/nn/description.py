@@ -111,15 +111,14 @@ def read_description(text: str, folder: Path, *, with_data: bool = True) -> Desc
     data = _data(dict(table.get("data", {})), folder) if with_data else (None, None)
     shape = network.pop("input", None) or (np.shape(data[0])[1:] if data[0] is not None else None)
     require(shape is not None, "A description needs [data], or input = [features] under [network].", "neither")
-    tensor = source = Input(tuple(shape))
+    tensor = source = Input(tuple(shape or ()))
     require(bool(table.get("layers")), "A description needs [[layers]].", "none")
     by_name = {"input": source}
     for entry in table["layers"]:
         options = dict(entry)
         kind, key, inputs = options.pop("type", ""), options.pop("id", ""), options.pop("inputs", None)
-        layer = chosen("A layer's type", kind, TYPES)(
-            **{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
-        )
+        made: Any = chosen("A layer's type", kind, TYPES)
+        layer: Layer = made(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
         if inputs is None:
             tensor = layer(tensor)
         else:
@@ -140,7 +139,8 @@ def read_description(text: str, folder: Path, *, with_data: bool = True) -> Desc
             schedule = dict(rate)
             training["learning_rate"] = chosen("A schedule", schedule.pop("type", ""), SCHEDULES)(**schedule)
         model.compile(optimizer(**training), loss)
-    return Described(model, *data, epochs, batch_size, forward)
+    X, Y = data
+    return Described(model, X, Y, epochs, batch_size, forward)
 
 
 def _data(data: dict[str, Any], folder: Path) -> tuple[Any, Any]:

@@ -63,8 +63,11 @@ class Layer(Configured):
         raise NotImplementedError
 
     def __call__(self, *inputs: Tensor | Sequence[Tensor]) -> Tensor:
-        tensors = tuple(t for x in inputs for t in (x if isinstance(x, list | tuple) else [x]))
-        for t in tensors:
+        given = [
+            t for x in inputs for t in ([x] if isinstance(x, Tensor) else x if isinstance(x, list | tuple) else [x])
+        ]
+        tensors = tuple(t for t in given if isinstance(t, Tensor))
+        for t in given:
             if not isinstance(t, Tensor):
                 raise ShapeError(
                     f"{type(self).__name__} is called with the results of other layers. Received: {t!r}. "

@@ -52,12 +52,15 @@ class Highlight(NamedTuple):
     high: float = 1.0
 
 
+Body = Table | Panel  # what repeats downward and is written as a stream of rows
+
+
 @dataclass
 class Sheet:
     name: str
     color: str = ""
     cells: dict[tuple[int, int], Cell] = field(default_factory=dict)
-    tables: list[Table | Panel] = field(default_factory=list)
+    tables: list[Body] = field(default_factory=list)
     merges: list[tuple[int, int, int, int]] = field(default_factory=list)
     notes: dict[tuple[int, int], str] = field(default_factory=dict)
     widths: dict[int, float] = field(default_factory=dict)

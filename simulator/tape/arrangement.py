@@ -67,7 +67,8 @@ def _lead(a: Array, shape: Shape) -> Array:
 def _put_value(g: Array, positions: Positions, shape: Shape, text: str) -> Array:
     g = _lead(g, positions.shape)
     out = np.zeros((*g.shape[:-1], math.prod(shape)))
-    np.add.at(out, (..., positions.ravel()), g)
+    places: Any = (..., positions.ravel())
+    np.add.at(out, places, g)
     return out.reshape(*g.shape[:-1], *shape)
 
 

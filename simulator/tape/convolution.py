@@ -150,7 +150,7 @@ def _kernel_gradient(g: E, out: E, k: E) -> E:
 
 def _contract_value(a: Array, b: Array, groups: Sequence[Groups], shape: Shape) -> Array:
     triples = [(o, i, j) for o, parts in enumerate(groups) for part in parts for i, j in part]
-    o, i, j = (np.array(each, dtype=np.int64) for each in zip(*triples, strict=True)) if triples else ([], [], [])
+    o, i, j = np.array(triples, dtype=np.int64).reshape(-1, 3).T
     out = np.zeros(math.prod(shape))
     np.add.at(out, o, a.ravel()[i] * b.ravel()[j])
     return out.reshape(shape)

@@ -8,14 +8,15 @@ from html import escape
 from typing import Any
 
 from simulator.sheet.address import column_name
+from simulator.sheet.sheet import Body
 from simulator.sheet.step import Values
 from simulator.sheet.style import Style
-from simulator.sheet.table import PlannedCell, Table
+from simulator.sheet.table import PlannedCell
 
 Printer = Callable[[tuple[int, ...], Values], str]  # (first row of the block on every sheet, values) -> text
 
 
-def row_printer(table: Table, later: bool, formats: dict[Style, int], texts: dict[str, int]) -> Printer:
+def row_printer(table: Body, later: bool, formats: dict[Style, int], texts: dict[str, int]) -> Printer:
     """Prints the rows of a block, of the first one or of a later one."""
     cells: dict[int, list[str]] = {row: [] for row in range(table.height)}
     for c in table.plan:
@@ -31,12 +32,12 @@ def row_printer(table: Table, later: bool, formats: dict[Style, int], texts: dic
     return _compiled(table, body)
 
 
-def formula_printer(table: Table, later: bool) -> Printer:
+def formula_printer(table: Body, later: bool) -> Printer:
     """Prints address and formula of every computed cell of a block, a line each, as `formula_lines` reads them."""
     return _compiled(table, "".join(f"{_address(table, c)}={_formula(c, later)}\n" for c in table.computed))
 
 
-def _address(table: Table, c: PlannedCell) -> str:
+def _address(table: Body, c: PlannedCell) -> str:
     return f"{column_name(c.col)}{{{table.sheet}|{c.row}}}"
 
 
@@ -44,7 +45,7 @@ def _formula(c: PlannedCell, later: bool) -> str:
     return escape(c.later if later else c.first, quote=False)
 
 
-def _compiled(table: Table, template: str) -> Printer:
+def _compiled(table: Body, template: str) -> Printer:
     """A function that fills in the template: one f-string, in which every row number is added once."""
     sheets = list(table.rows_at(0))
     offsets: dict[tuple[str, int], str] = {}

@@ -26,9 +26,8 @@ from simulator.book.workbook import Workbook
 from simulator.errors import WorkbookError
 from simulator.sheet.address import a1
 from simulator.sheet.chart import PALETTE, Area, Chart
-from simulator.sheet.sheet import Highlight, Sheet
+from simulator.sheet.sheet import Body, Highlight, Sheet
 from simulator.sheet.style import BAND, INK, SCALE, Style
-from simulator.sheet.table import Table
 from simulator.xlsx.rows import row_printer, with_errors
 
 PROPERTY = "simulator"  # the custom document property that names lesson and epochs
@@ -177,7 +176,7 @@ class _Writer:
         if sheet.freeze and sheet.freeze[1]:
             ws.repeat_columns(0, sheet.freeze[1] - 1)
 
-    def _rows(self, ws: Any, table: Table) -> Iterator[str]:
+    def _rows(self, ws: Any, table: Body) -> Iterator[str]:
         """The XML of a table's rows, one block at a time."""
         plain = {c.style: self.format(c.style) for c in table.plan}
         texts = {c.text: ws.str_table._get_shared_string_index(c.text) for c in table.plan if c.text}

@@ -1,0 +1,210 @@
+"""Small networks worth opening: every kind of layer once, with data that fit on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator import nn
+from simulator.nn.layer import Layer
+from simulator.nn.optimizer import Optimizer
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """A compiled model with its data; make builds it anew, so that training one doesn't change the other."""
+
+    name: str
+    title: str
+    make: Callable[[], nn.Model]
+    X: Array
+    Y: Array
+    epochs: int
+    batch_size: int | None = None
+
+
+def _model(
+    title: str, X: Array, layers: list[Layer], optimizer: Optimizer, loss: str, seed: int = 0
+) -> Callable[[], nn.Model]:
+    return lambda: nn.Sequential([nn.Input(X.shape[1:]), *layers], name=title, seed=seed).compile(optimizer, loss)
+
+
+def _two_two_two() -> nn.Model:
+    layers = [nn.Input((2,)), *(nn.Dense(2, activation="sigmoid", use_bias=False) for _ in range(2))]
+    model = nn.Sequential(layers, name="2-2-2 network of the class ledger")
+    model.set_weights([[[0.15, 0.25], [0.20, 0.30]], [[0.40, 0.50], [0.45, 0.55]]])
+    return model.compile(nn.SGD(0.5), "mean_squared_error")
+
+
+def circle(n: int, seed: int) -> tuple[Array, Array]:
+    """Points inside a circle (label 1) and around it (label 0), by turns; the plane is scaled to [-1, 1]."""
+    rng = np.random.default_rng(seed)
+    inside = np.arange(n) % 2 == 0
+    radius = np.where(inside, rng.uniform(0, 0.5, n), rng.uniform(0.7, 1, n))
+    angle = rng.uniform(0, 2 * np.pi, n)
+    points = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return np.round(points, 3), inside[:, None].astype(float)
+
+
+DIGIT = """
+..####..
+.#....#.
+......#.
+...###..
+......#.
+......#.
+.#....#.
+..####..
+"""  # a three, drawn by hand
+
+WAVE = np.round(np.sin(np.arange(6) * 0.9), 3)
+CIRCLE_X, CIRCLE_Y = circle(12, seed=1)
+DIGIT_X = np.array([[float(c == "#") for c in line] for line in DIGIT.split()]).reshape(1, 8, 8, 1)
+TOKENS = np.array([[[1.0, 0, 0.5], [0, 1, -0.5], [0.5, 0.5, 0], [-1, 0.5, 1]]])
+AND_X = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
+XOR_Y = np.array([[0.0], [1], [1], [0]])
+
+EXHIBITS = {
+    exhibit.name: exhibit
+    for exhibit in (
+        Exhibit(
+            "two-two-two",
+            "the 2-2-2 network of the class ledger",
+            _two_two_two,
+            np.array([[0.05, 0.10]]),
+            np.array([[0.01, 0.99]]),
+            50,
+        ),
+        Exhibit(
+            "relu-circle",
+            "a 2-3-3-2-1 ReLU network on points in and around a circle",
+            _model(
+                "2-3-3-2-1 ReLU network on a circle",
+                CIRCLE_X,
+                [
+                    nn.Dense(3, activation="relu", kernel_initializer="he_uniform"),
+                    nn.Dense(3, activation="relu", kernel_initializer="he_uniform"),
+                    nn.Dense(2, activation="relu", kernel_initializer="he_uniform"),
+                    nn.Dense(1, activation="sigmoid"),
+                ],
+                nn.SGD(0.3),
+                "binary_crossentropy",
+                seed=2,
+            ),
+            CIRCLE_X,
+            CIRCLE_Y,
+            40,
+        ),
+        Exhibit(
+            "lenet-digit",
+            "a small LeNet on a digit of 8 x 8",
+            _model(
+                "LeNet on one digit",
+                DIGIT_X,
+                [
+                    nn.Conv2D(3, 3, activation="sigmoid"),
+                    nn.AveragePooling2D(2),
+                    nn.Conv2D(4, 2, activation="sigmoid"),
+                    nn.Flatten(),
+                    nn.Dense(8, activation="sigmoid"),
+                    nn.Dense(10, activation="softmax"),
+                ],
+                nn.SGD(0.5),
+                "sparse_categorical_crossentropy",
+            ),
+            DIGIT_X,
+            np.array([3.0]),
+            10,
+        ),
+        Exhibit(
+            "lstm",
+            "an LSTM of two units over five steps of a wave, which predicts the sixth",
+            _model(
+                "LSTM over five steps",
+                WAVE[:5].reshape(1, 5, 1),
+                [nn.LSTM(2), nn.Dense(1)],
+                nn.SGD(0.5),
+                "mean_squared_error",
+            ),
+            WAVE[:5].reshape(1, 5, 1),
+            WAVE[5:].reshape(1, 1),
+            30,
+        ),
+        Exhibit(
+            "gru",
+            "a GRU of two units over the same five steps",
+            _model(
+                "GRU over five steps",
+                WAVE[:5].reshape(1, 5, 1),
+                [nn.GRU(2), nn.Dense(1)],
+                nn.SGD(0.5),
+                "mean_squared_error",
+            ),
+            WAVE[:5].reshape(1, 5, 1),
+            WAVE[5:].reshape(1, 1),
+            30,
+        ),
+        Exhibit(
+            "attention",
+            "self-attention over four tokens",
+            _model(
+                "Self-attention over four tokens",
+                TOKENS,
+                [
+                    nn.MultiHeadAttention(num_heads=1, key_dim=4),
+                    nn.GlobalAveragePooling1D(),
+                    nn.Dense(2, activation="softmax"),
+                ],
+                nn.SGD(0.5),
+                "categorical_crossentropy",
+            ),
+            TOKENS,
+            np.array([[1.0, 0]]),
+            20,
+        ),
+        Exhibit(
+            "batchnorm",
+            "batch normalisation between two dense layers",
+            _model(
+                "Batch normalisation",
+                CIRCLE_X[:6],
+                [
+                    nn.Dense(3),
+                    nn.BatchNormalization(),
+                    nn.Activation("tanh"),
+                    nn.Dense(1, activation="sigmoid"),
+                ],
+                nn.SGD(0.5),
+                "binary_crossentropy",
+            ),
+            CIRCLE_X[:6],
+            CIRCLE_Y[:6],
+            30,
+        ),
+        *(
+            Exhibit(
+                f"xor-{name}",
+                f"XOR with {title}, from the same first weights as xor-{other}",
+                _model(
+                    f"XOR with {title}",
+                    AND_X,
+                    [nn.Dense(3, activation="tanh"), nn.Dense(1, activation="sigmoid")],
+                    optimizer,
+                    "binary_crossentropy",
+                ),
+                AND_X,
+                XOR_Y,
+                60,
+            )
+            for name, other, title, optimizer in (
+                ("sgd", "adam", "SGD", nn.SGD(0.1)),
+                ("adam", "sgd", "Adam", nn.Adam(0.1)),
+            )
+        ),
+    )
+}
