@@ -84,7 +84,7 @@ def boundary_sheet(run: Run, path: Trajectory) -> Sheet:
     output = trace_epoch(run.lesson, {"X": X, "Y": Y}, picked.arrays, literal(0), chain=False).output
     # Softmax keeps the order of the logits, and they cannot overflow.
     answer = argmax(output.softmax_of[0]).named("class", "most probable") if output.softmax_of else output
-    [answer] = rewritten([answer], _bounded)
+    [answer] = rewritten([answer], bounded)
     shown = [Quantity(e, "forward") for e in upstream(answer) if e.name and e.primitive and e not in (x1, x2)]
     columns = [
         Quantity(i, "given", "0"),
@@ -110,7 +110,7 @@ def boundary_sheet(run: Run, path: Trajectory) -> Sheet:
     return sheet
 
 
-def _bounded(node: Expression) -> Expression | None:
+def bounded(node: Expression) -> Expression | None:
     """The corners of the square may drive a sum past 709, where EXP overflows."""
     if node.primitive is not None and node.primitive.name == "sigmoid":
         return sigmoid(maximum(node.args[0], -700.0)).named(node.name, node.meaning)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 
+from simulator.book.given import INPUT_CELL, Given
 from simulator.book.heading import legend, put_headings
 from simulator.book.layout import FIRST_ROW, Plan, check_size, equation_of, lay_out, shape_of, short
+from simulator.book.plane import PLANE, POINTS, Scene, has_plane, plane_sheets, square_around
 from simulator.book.workbook import At, Workbook
 from simulator.nn.description import describe
 from simulator.nn.initializer import Array
@@ -37,45 +38,11 @@ from simulator.sheet.style import (
 )
 from simulator.sheet.table import Quantity, Table
 from simulator.tape.expression import Expression, Index, given, indices, literal
-from simulator.tape.scalar import Position
 
 INDEX, PARAMETERS, DATA, CHARTS, NETWORK = "Index", "Parameters", "Data", "Charts", "Network"
 DATA_ROW = 5
 CURVES_FIRST_ROW = 28
-Numbers = dict[tuple[int, Index], float]
 INPUT_SMALL = restyled(INPUT, size=8, number_format="General")
-INPUT_CELL = restyled(INPUT, number_format="General")
-
-
-@dataclass
-class _Given:
-    """The given numbers of a network and their cells."""
-
-    numbers: Numbers = field(default_factory=dict)
-    cells: dict[At, float] = field(default_factory=dict)
-    places: dict[int, Callable[[Index], Position]] = field(default_factory=dict)
-
-    def put(
-        self,
-        sheet: Sheet,
-        leaf: Expression,
-        value: Array,
-        row: int,
-        col: int,
-        kind: str,
-        changed: Mapping[At, float],
-        style: Style = INPUT_CELL,
-    ) -> None:
-        """An array as yellow cells from this one on."""
-        where: dict[Index, Position] = {}
-        for index in indices(leaf.shape):
-            r, c = place(index, leaf.shape, kind)
-            at = (sheet.name, row + r, col + c)
-            number = float(changed.get(at, value[index]))
-            sheet.put(row + r, col + c, number, style)
-            self.numbers[leaf.serial, index] = self.cells[at] = number
-            where[index] = Position(sheet.name, row + r, col + c, False)
-        self.places[leaf.serial] = where.__getitem__
 
 
 def network_workbook(
@@ -85,11 +52,12 @@ def network_workbook(
     epochs: int,
     batch_size: int | None = None,
     changed: Mapping[At, float] | None = None,
+    boundary: tuple[float, float] | None = None,
 ) -> Workbook:
     """The training of a compiled model, or with Y=None its forward pass, as sheets.
 
-    X and Y are checked data; changed holds other numbers for given cells. Raises LayoutError when the workbook would
-    be too large.
+    X and Y are checked data; changed holds other numbers for given cells; boundary is the square over which the answers
+    of a network from two inputs to one output are drawn. Raises LayoutError when the workbook would be too large.
     """
     changed = changed or {}
     if Y is None:
@@ -100,7 +68,7 @@ def network_workbook(
         count = epochs * batches
     check_size(step, count)
     plan = lay_out(step, model, _formats(X, Y))
-    known = _Given()
+    known = Given()
     parameters = _parameters_sheet(model, step, known, changed)
     data, feeds, slots, where, stride = _data_sheet(model, step, X, Y, size, batches, known, changed)
     spread = Spread(
@@ -121,6 +89,9 @@ def network_workbook(
         sheets.append(_panel_sheet(model, plan, panel))
     if Y is not None:
         sheets.append(_charts_sheet(model, step, spread))
+    if has_plane(model):
+        square = boundary or square_around(X)
+        sheets += plane_sheets(Scene(model, step, known, spread, batches, X, Y, square, changed))
     description = describe(model, epochs, batch_size, forward=Y is None)
     sheets.append(_network_sheet(description))
     sheets.insert(0, _index_sheet(model, plan, sheets, epochs, batches, forward=Y is None))
@@ -128,7 +99,7 @@ def network_workbook(
     def moved() -> Workbook:
         steady = {at for at in known.cells if at[0] == DATA and not _is_measured(model)}
         other = {at: x if at in steady else round(x * 0.75 + 0.015, 6) for at, x in known.cells.items()}
-        return network_workbook(model, X, Y, epochs, batch_size, other)
+        return network_workbook(model, X, Y, epochs, batch_size, other, boundary)
 
     return Workbook(
         model.name, model.name, epochs, tuple(s.check() for s in sheets), known.cells, moved, {"network": model.name}
@@ -150,7 +121,7 @@ def _is_measured(model: Model) -> bool:
     )
 
 
-def _parameters_sheet(model: Model, step: Step, known: _Given, changed: Mapping[At, float]) -> Sheet:
+def _parameters_sheet(model: Model, step: Step, known: Given, changed: Mapping[At, float]) -> Sheet:
     sheet = Sheet(PARAMETERS, "#E0B93B")
     sheet.put(0, 0, f"{model.name}: given numbers", TITLE)
     sheet.put(1, 0, "Change any yellow cell; every sheet follows.", SUBTITLE)
@@ -190,7 +161,7 @@ def _data_sheet(
     Y: Array | None,
     size: int,
     batches: int,
-    known: _Given,
+    known: Given,
     changed: Mapping[At, float],
 ) -> tuple[Sheet, list[tuple[float, ...]], Slots, dict[int, Callable[[Index], tuple[int, int]]], int]:
     """The sheet, the numbers of every batch and their slots, where a batch's entries are, rows per sample."""
@@ -357,6 +328,8 @@ def _index_sheet(model: Model, plan: Plan, others: list[Sheet], epochs: int, bat
         PARAMETERS: "learning rate, first weights and all other given numbers; yellow cells may be changed",
         DATA: "the samples; yellow cells may be changed",
         CHARTS: "the cost, step by step",
+        PLANE: "the network's answer over the plane, at an epoch of your choice",
+        POINTS: "the forward pass at every point of that picture",
         NETWORK: "the network as a text that builds it again",
     }
     for other in others:

@@ -39,12 +39,13 @@ class Validation(NamedTuple):
 class Highlight(NamedTuple):
     """A conditional format: a colour scale, a fill where a cell equals a value, an outline where a formula holds.
 
+    "dot" shows a dot in place of the number where a formula holds.
     "signed" colours around zero and "shade" from light to dark; for both, value may list the ranges instead.
     """
 
     first: tuple[int, int]
     last: tuple[int, int]
-    kind: str  # "scale", "equal" or "formula"
+    kind: str  # "scale", "equal", "formula" or "dot"
     value: float | str = ""
     fill: str = ""
     color: str = ""

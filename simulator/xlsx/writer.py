@@ -224,6 +224,9 @@ class _Writer:
         elif h.kind == "formula":
             outline = self.book.add_format({"border": 1, "border_color": INK, "bold": True})
             options = {"type": "formula", "criteria": h.value, "format": outline}
+        elif h.kind == "dot":
+            dot = self.book.add_format({"num_format": '"●";"●";"●"', "font_color": h.color, "bold": True})
+            options = {"type": "formula", "criteria": h.value, "format": dot}
         else:
             value = f'"{h.value}"' if isinstance(h.value, str) else h.value
             style = self.book.add_format({"bg_color": h.fill, "font_color": h.color})
