@@ -171,6 +171,35 @@ def gallery(engine: Engine = "embedded") -> None:
     raise typer.Exit(0 if agrees else 1)
 
 
+@app.command()
+def playground(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Lessons; all when none is named.")
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="The folder for workbooks/ and reports/.")] = Path(),
+    runs: Annotated[int, typer.Option("--runs", min=1, help="How many first weights to train from.")] = 100,
+    engine: Engine = "embedded",
+) -> None:
+    """Run the playground lessons many times: a workbook, a picture and an answer each."""
+    from simulator.lessons.playground import PLAYGROUND, find_playground
+    from simulator.report.playground import build_playground, draw_outcome, page_of
+
+    workbooks, reports = out / "workbooks" / "playground", out / "reports" / "playground"
+    agrees, outcomes = True, []
+    for lesson in [find_playground(name) for name in names or PLAYGROUND]:
+        outcome = lesson.run(runs)
+        with _progress(lesson.name) as progress:
+            done = build_playground(lesson, outcome, workbooks / f"{lesson.name}.xlsx", engine, progress)
+        draw_outcome(outcome, reports / f"{lesson.name}.png")
+        agrees = _say(done, short=True) and agrees
+        typer.echo(f"  {lesson.question}\n  {outcome.sentence}")
+        outcomes.append(outcome)
+    if not names:
+        link = "../../workbooks/playground/{}.xlsx"
+        (reports / "README.md").write_text(page_of(outcomes, lambda lesson: link.format(lesson.name)), encoding="utf-8")
+    raise typer.Exit(0 if agrees else 1)
+
+
 def _settings(changes: list[str] | None) -> dict[str, float]:
     settings = {}
     for change in changes or ():

@@ -1,4 +1,4 @@
-"""Imports run one way: datasets, tape <- sheet <- nn <- lessons <- book <- xlsx <- the command line; errors is for all."""
+"""Imports run one way: datasets, tape <- sheet <- nn <- lessons <- book <- xlsx <- report <- the command line."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 import simulator
 
 ROOT = Path(simulator.__file__).parent
-ORDER = ["datasets", "tape", "sheet", "nn", "lessons", "book", "xlsx"]
+ORDER = ["datasets", "tape", "sheet", "nn", "lessons", "book", "xlsx", "report"]
 HANDS_OVER = {
     "nn/model.py": {"simulator.xlsx.build", "simulator.xlsx.verify"}
 }  # to_workbook, the one call against the current
 FOREIGN = {"xlsxwriter": {"xlsx/writer.py"}, "ironcalc": {"xlsx/engines/ironcalc.py"}}
 FOREIGN |= {"formualizer": {"xlsx/engines/formualizer.py"}, "python_calamine": {"xlsx/engines/stored.py"}}
 FOREIGN |= {"openpyxl": {"xlsx/reader.py"}, "typer": {"cli.py"}, "rich": {"cli.py"}, "pandas": {"lessons/run.py"}}
+FOREIGN |= {"matplotlib": {"report/figure.py"}}
 
 
 def imported(file: Path) -> set[str]:

@@ -40,7 +40,7 @@ def build_lesson(
     True
     """
     engines = choose_engines(engine)
-    return _written(workbook_of(lesson.run(epochs, settings)), path, engines, progress)
+    return written(workbook_of(lesson.run(epochs, settings)), path, engines, progress)
 
 
 def build_network(
@@ -71,10 +71,11 @@ def build_network(
         workbook = workbook_of(ledger_of(model, x, y).run(epochs))
     else:
         workbook = network_workbook(model, x, y, epochs, batch_size)
-    return _written(workbook, path, engines, progress)
+    return written(workbook, path, engines, progress)
 
 
-def _written(workbook: Workbook, path: Path, engines: Sequence[str], progress: Progress) -> Verification:
+def written(workbook: Workbook, path: Path, engines: Sequence[str], progress: Progress) -> Verification:
+    """Write a workbook beside path, verify it, and rename it when all engines agree."""
     with beside(path) as part:
         verification = verify(write_workbook(workbook, part, progress), workbook, engines)
         if not verification.agrees:

@@ -1,0 +1,136 @@
+"""Pictures as PNG: panels side by side, described by data; Matplotlib stays inside this file.
+
+# n points; R runs, E epochs
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from simulator.sheet.style import INK, LINE, MUTED, SCALE
+
+Array = NDArray[np.float64]
+COLOURS = LinearSegmentedColormap.from_list("boundary", SCALE)
+NEGATIVE, POSITIVE, ACCENT, GOOD = "#B91C1C", "#1D4ED8", "#D97706", "#059669"
+SIDE, DPI = 4.4, 110  # inches of a panel; pixels an inch
+MOST_LOSS = 0.8
+
+
+@dataclass(frozen=True)
+class Plane:
+    """answers (m, m) over a square, lowest row first; points (n, 2) with labels, of the training and of the test."""
+
+    title: str
+    answers: Array
+    square: tuple[float, float]
+    train: tuple[Array, Array]
+    test: tuple[Array, Array]
+
+    def draw(self, ax: Axes) -> None:
+        low, high = self.square
+        edges = (low, high, low, high)
+        ax.imshow(self.answers, origin="lower", extent=edges, cmap=COLOURS, vmin=-1, vmax=1, interpolation="bilinear")
+        at = np.linspace(low, high, len(self.answers))
+        if self.answers.min() < 0 < self.answers.max():
+            ax.contour(at, at, self.answers, levels=[0], colors=INK, linewidths=1.4)
+        for (points, labels), filled in ((self.train, True), (self.test, False)):
+            for sign, color in ((1, POSITIVE), (-1, NEGATIVE)):
+                x1, x2 = points[labels == sign].T
+                face = color if filled else "none"
+                ax.scatter(x1, x2, s=12, facecolors=face, edgecolors=color, linewidths=0.8, alpha=0.85)
+        ax.set(xlim=(low, high), ylim=(low, high), xlabel="x1", ylabel="x2", aspect="equal")
+        ax.grid(False)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """costs (R, E), every run in grey; marked runs in colour, with their names; levels as named horizontal lines."""
+
+    title: str
+    costs: Array
+    marked: Sequence[tuple[str, int]]
+    levels: Sequence[tuple[str, float]]
+
+    def draw(self, ax: Axes) -> None:
+        epochs = np.arange(1, self.costs.shape[1] + 1)
+        ax.plot(epochs, self.costs.T, color="#9CA3AF", linewidth=0.5, alpha=0.5)
+        for (name, run), color in zip(self.marked, (POSITIVE, ACCENT, NEGATIVE), strict=False):
+            ax.plot(epochs, self.costs[run], color=color, linewidth=1.8, label=name)
+        _levels(ax, self.levels, across=True)
+        ax.set(xlabel="epoch", ylabel="training loss", xlim=(0, epochs[-1]), ylim=(0, MOST_LOSS))
+        ax.legend(frameon=False, fontsize=8, loc="upper right")
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How many runs end at which test loss: losses (R,)."""
+
+    title: str
+    losses: Array
+    levels: Sequence[tuple[str, float]]
+
+    def draw(self, ax: Axes) -> None:
+        ax.hist(self.losses, bins=np.arange(0.1, MOST_LOSS + 0.001, 0.02), color=SCALE[2], edgecolor="white")
+        _levels(ax, self.levels, across=False)
+        ax.set(xlabel="test loss at the end", ylabel="runs", xlim=(0.1, MOST_LOSS))
+
+
+@dataclass(frozen=True)
+class Strips:
+    """The test losses of the runs of several networks, one row each, the first one on top."""
+
+    title: str
+    losses: Sequence[tuple[str, Array]]
+    levels: Sequence[tuple[str, float]]
+
+    def draw(self, ax: Axes) -> None:
+        rng = np.random.default_rng(0)
+        for row, (_, losses) in enumerate(self.losses):
+            ax.scatter(
+                losses, row + rng.uniform(-0.28, 0.28, len(losses)), s=7, color=POSITIVE, alpha=0.35, linewidths=0
+            )
+            ax.plot([np.median(losses)] * 2, [row - 0.36, row + 0.36], color=ACCENT, linewidth=2.2)
+        ax.set_yticks(range(len(self.losses)), [name for name, _ in self.losses])
+        ax.set(xlabel="test loss at the end; orange: the middle run", xlim=(0.1, MOST_LOSS))
+        ax.set_ylim(len(self.losses) - 0.4, -1.0)
+        _levels(ax, self.levels, across=False)
+
+
+Drawn = Plane | Curves | Histogram | Strips
+
+
+def draw_figure(path: Path, title: str, panels: Sequence[Drawn]) -> Path:
+    """The panels side by side, as a PNG; the same panels give the same file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure = Figure(figsize=(SIDE * len(panels), SIDE + 0.5), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=13, fontweight="bold", color=INK)
+    for ax, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        ax.grid(True, color=LINE, linewidth=0.5)
+        ax.set_axisbelow(True)
+        for spine in ax.spines.values():
+            spine.set_color(LINE)
+        ax.tick_params(colors=MUTED, labelsize=8)
+        ax.set_title(panel.title, fontsize=10, color=INK)
+        panel.draw(ax)
+    figure.savefig(path, metadata={"Software": None})
+    return path
+
+
+def _levels(ax: Axes, levels: Sequence[tuple[str, float]], *, across: bool) -> None:
+    for name, value in levels:
+        line, where = (ax.axhline, ax.get_yaxis_transform()) if across else (ax.axvline, ax.get_xaxis_transform())
+        line(value, color=GOOD, linewidth=1, linestyle="--")
+        if across:
+            ax.text(0.99, value + 0.008, name, transform=where, ha="right", va="bottom", fontsize=8, color=GOOD)
+        else:
+            ax.text(value + 0.006, 0.985, name, transform=where, ha="left", va="top", fontsize=8, color=GOOD)
