@@ -261,7 +261,7 @@ def _picture(sheet: Sheet, scene: Scene, table: Table, answer: Expression, last_
     sheet.widths |= dict.fromkeys(range(MAP_COL, MAP_COL + SIDE), SQUARE)
     sheet.widths |= dict.fromkeys(range(LIST_COL, LIST_COL + 3), 7.5)
     sheet.widths |= dict.fromkeys(range(WEIGHT_COL, WEIGHT_COL + 4), 8)
-    last_row = max(MAP_ROW + SIDE + 1, last_sample)
+    last_row = max(MAP_ROW + SIDE + 1, *(row for row, _ in sheet.cells))
     sheet.print_area = 0, 0, last_row, WEIGHT_COL + 3
 
 

@@ -14,7 +14,7 @@ from simulator.lessons.playground import CONSTANT, GOAL, ROUND, Outcome, Playgro
 from simulator.sheet.sheet import Sheet
 from simulator.sheet.style import HEADING, SUBTITLE, TITLE, WRAPPED
 
-QUESTION, LETTERS = "Question", 110  # letters of a line
+QUESTION, WIDTH, LETTERS = "Question", 90, 100  # of the column, and letters of a line
 
 
 def playground_workbook(lesson: PlaygroundLesson, outcome: Outcome, epochs: int | None = None) -> Workbook:
@@ -41,15 +41,16 @@ def _question_sheet(lesson: PlaygroundLesson, outcome: Outcome) -> Sheet:
     sheet.put(0, 0, lesson.title, TITLE)
     sheet.put(1, 0, lesson.question, SUBTITLE)
     runs, half = len(outcome.tests), len(outcome.halves.train.labels)
+    epochs, batch = outcome.runs.costs.shape[1], lesson.batch_size or half
     setting = (
         f"{lesson.data}, noise {lesson.noise:g}: {half} points to train with and as many to test with; "
-        f"{lesson.activation} units, learning rate {lesson.rate:g}, batches of {lesson.batch_size or half}, {outcome.runs.costs.shape[1]} "
-        f"epochs, {runs} runs from other first weights."
+        f"{lesson.activation} units, learning rate {lesson.rate:g}, batches of {batch}, {epochs} epochs, {runs} runs "
+        "from other first weights."
     )
     losses = (
-        f"A loss is the mean of 0.5*(answer - label)^2, the playground's; labels are -1 and 1. A network that "
-        f"answers 0 everywhere has {CONSTANT}; the course asks for {GOAL}. The cost on the sheet Charts is Keras's mean squared "
-        f"error, twice that loss; with half the learning rate both make the same steps."
+        "A loss is the mean of 0.5*(answer - label)^2, the playground's; labels are -1 and 1. A network that answers 0 "
+        f"everywhere has {CONSTANT}; the course asks for {GOAL}. The cost on the sheet Charts is Keras's mean squared "
+        "error, twice that loss; with half the learning rate both make the same steps."
     )
     parts = [
         ("What was run", setting),
@@ -71,6 +72,6 @@ def _put_parts(sheet: Sheet, parts: Sequence[tuple[str, str]]) -> Sheet:
         sheet.put(row + 1, 0, text, WRAPPED)
         sheet.heights[row + 1] = 15.0 * (1 + len(text) // LETTERS)
         row += 3
-    sheet.widths[0] = LETTERS
+    sheet.widths[0] = WIDTH
     sheet.one_page = True
     return sheet

@@ -152,8 +152,12 @@ def named(hidden: tuple[int, ...]) -> str:
     return "-".join(map(str, hidden))
 
 
+def _middle(tests: Array) -> float:
+    return float(np.sort(tests)[(len(tests) - 1) // 2])
+
+
 def _spread(tests: Array) -> str:
-    return f"{tests.min():.3f} at best, {np.median(tests):.3f} in the middle, {tests.max():.3f} at worst"
+    return f"{tests.min():.3f} at best, {_middle(tests):.3f} in the middle, {tests.max():.3f} at worst"
 
 
 def _linear(o: Outcome) -> str:
@@ -198,10 +202,12 @@ def _smallest(o: Outcome) -> str:
         said = f"None of {len(tried)} networks reaches {GOAL} in {runs} runs. Best test losses: {table}."
     else:
         least = good[0]
+        neurons = f"{sum(least)} hidden neuron{'s' * (sum(least) > 1)}"
+        layers = f"{len(least)} layer{'s' * (len(least) > 1)}"
+        rows = f"runs that reached it, and the best test loss: {table}"
         said = (
-            f"{sum(least)} hidden neurons in {len(least)} layer{'s' * (len(least) > 1)} ({named(least)}) are the fewest "
-            f"that reached {GOAL}, in {o.reached(least)} of {runs} runs. Tried: {o.lesson.activation} units on "
-            f"{' and '.join(o.lesson.features)}; runs that reached it, and the best test loss: {table}."
+            f"{neurons} in {layers} ({named(least)}) is the smallest that reached {GOAL}, in {o.reached(least)} "
+            f"of {runs} runs. Tried: {o.lesson.activation} units on {' and '.join(o.lesson.features)}; {rows}."
         )
     if o.draws:
         counts = ", ".join(str(int((tests <= GOAL).sum())) for tests in o.draws.values())
@@ -225,7 +231,7 @@ def _better(o: Outcome) -> str:
     return (
         f"{word}: {named(o.lesson.hidden)} ends at {GOAL} or below {often} often {than} {named(rival)} "
         f"({o.reached()} against {o.reached(rival)} of {runs} runs), with {best} best test loss ({o.tests.min():.3f} "
-        f"against {other.min():.3f}) and a middle one of {np.median(o.tests):.3f} against {np.median(other):.3f}."
+        f"against {other.min():.3f}) and a middle one of {_middle(o.tests):.3f} against {_middle(other):.3f}."
     )
 
 
@@ -249,7 +255,7 @@ LESSONS = (
         "relu",
         _fits,
         shown_seed=5,
-        shown=f"{FROM_SEED} end as most do: one corner of the plane stays wrong.",
+        shown=f"{FROM_SEED} end as most do: part of the plane stays wrong.",
     ),
     PlaygroundLesson(
         "playground-three-relu",
@@ -269,7 +275,7 @@ LESSONS = (
         "relu",
         _varies,
         shown_seed=16,
-        shown=f"{FROM_SEED} end badly, while those of playground-three-relu end well: compare A1, where units stay 0.",
+        shown=f"{FROM_SEED} end badly; nothing else differs from playground-three-relu, which ends well.",
     ),
     PlaygroundLesson(
         "playground-smallest",
@@ -294,7 +300,8 @@ LESSONS = (
         "relu",
         _better,
         shown_seed=7,
-        shown=f"{FROM_SEED} end as many do with three layers: some units answer 0 everywhere and never recover.",
+        shown=f"{FROM_SEED} end as many do with three layers: the first unit of layer 2 answers 0 at every point, "
+        "and gets no gradient any more.",
         rivals=((3,),),
     ),
 )

@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 COLOURS = LinearSegmentedColormap.from_list("boundary", SCALE)
 NEGATIVE, POSITIVE, ACCENT, GOOD = "#B91C1C", "#1D4ED8", "#D97706", "#059669"
 SIDE, DPI = 4.4, 110  # inches of a panel; pixels an inch
-MOST_LOSS = 0.8
+LEAST_LOSS, MOST_LOSS, BAR = 0.1, 0.8, 0.02  # the axis of losses, the width of a histogram's bar
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,17 @@ class Curves:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How many runs end at which test loss: losses (R,)."""
+    """How many runs end at which test loss: losses (R,). A bar starts at goal."""
 
     title: str
     losses: Array
+    goal: float
     levels: Sequence[tuple[str, float]]
 
     def draw(self, ax: Axes) -> None:
-        ax.hist(self.losses, bins=np.arange(0.1, MOST_LOSS + 0.001, 0.02), color=SCALE[2], edgecolor="white")
+        ax.hist(self.losses, bins=(self.goal + BAR * np.arange(-4, 32)).tolist(), color=SCALE[2], edgecolor="white")
         _levels(ax, self.levels, across=False)
-        ax.set(xlabel="test loss at the end", ylabel="runs", xlim=(0.1, MOST_LOSS))
+        ax.set(xlabel="test loss at the end", ylabel="runs", xlim=(LEAST_LOSS, MOST_LOSS))
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,10 @@ class Strips:
             ax.scatter(
                 losses, row + rng.uniform(-0.28, 0.28, len(losses)), s=7, color=POSITIVE, alpha=0.35, linewidths=0
             )
-            ax.plot([np.median(losses)] * 2, [row - 0.36, row + 0.36], color=ACCENT, linewidth=2.2)
+            middle = np.sort(losses)[(len(losses) - 1) // 2]
+            ax.plot([middle] * 2, [row - 0.36, row + 0.36], color=ACCENT, linewidth=2.2)
         ax.set_yticks(range(len(self.losses)), [name for name, _ in self.losses])
-        ax.set(xlabel="test loss at the end; orange: the middle run", xlim=(0.1, MOST_LOSS))
+        ax.set(xlabel="test loss at the end; orange: the middle run", xlim=(LEAST_LOSS, MOST_LOSS))
         ax.set_ylim(len(self.losses) - 0.4, -1.0)
         _levels(ax, self.levels, across=False)
 

@@ -49,21 +49,19 @@ def panels_of(outcome: Outcome) -> list[Drawn]:
     best = plane_of(outcome, outcome.best, "best")
     runs = len(outcome.tests)
     marked = [("best", outcome.best), ("typical", outcome.typical), ("worst", outcome.worst)]
-    curves = Curves(f"training of {runs} runs", outcome.runs.costs, marked, LEVELS)
+    curves = Curves(f"training of {runs} runs", outcome.runs.costs, marked, LEVELS[1:])
     if len(outcome.tried) > 1:
         order = sorted(outcome.tried, key=lambda h: (sum(h), len(h)))
         strips = Strips(f"{runs} runs each", [(named(h), outcome.tried[h].tests) for h in order], LEVELS)
-        if len(order) > 2:
-            return [best, strips]
         return [best, plane_of(outcome, outcome.typical, "typical"), strips]
     if outcome.lesson.name == "playground-runs":
-        histogram = Histogram(f"{runs} runs", outcome.tests, LEVELS)
+        histogram = Histogram(f"{runs} runs", outcome.tests, GOAL, LEVELS)
         return [best, plane_of(outcome, outcome.worst, "worst"), histogram]
     return [best, plane_of(outcome, outcome.typical, "typical"), curves]
 
 
 def draw_outcome(outcome: Outcome, path: Path) -> Path:
-    return draw_figure(path, f"{outcome.lesson.title}: {outcome.lesson.question}", panels_of(outcome))
+    return draw_figure(path, outcome.lesson.question, panels_of(outcome))
 
 
 def page_of(outcomes: Sequence[Outcome], link: Callable[[PlaygroundLesson], str]) -> str:
@@ -72,8 +70,8 @@ def page_of(outcomes: Sequence[Outcome], link: Callable[[PlaygroundLesson], str]
         "# Playground lessons",
         "",
         "What is asked at [TensorFlow Playground](https://playground.tensorflow.org), run many times from other "
-        "first weights. Losses are the playground's, half of the mean squared error. Filled dots were trained on, hollow "
-        "ones are the test; the line is where the answer is 0.",
+        "first weights. Losses are the playground's, half of the mean squared error. Filled dots were trained on, "
+        "hollow ones are the test; the line is where the answer is 0.",
     ]
     for o in outcomes:
         name = o.lesson.name

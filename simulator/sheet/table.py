@@ -5,6 +5,7 @@ The arithmetic is the program's; a table says where the cells lie.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,13 +36,13 @@ class Quantity:
         """Rows and columns on the sheet."""
         shape = (1, 1) if self.node.shape == () else self.node.shape
         if self.flat:
-            return (1, shape[0] * shape[1])
+            return (1, math.prod(shape))
         return shape[::-1] if self.across else shape
 
     def place(self, index: Index) -> tuple[int, int]:
+        if self.flat:
+            return (0, sum(i * math.prod(self.node.shape[axis + 1 :]) for axis, i in enumerate(index)))
         row, col = index or (0, 0)
-        if self.flat and index:
-            return (0, row * self.node.shape[1] + col)
         return (col, row) if self.across else (row, col)
 
 
