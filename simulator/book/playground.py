@@ -73,5 +73,4 @@ def _put_parts(sheet: Sheet, parts: Sequence[tuple[str, str]]) -> Sheet:
         sheet.heights[row + 1] = 15.0 * (1 + len(text) // LETTERS)
         row += 3
     sheet.widths[0] = WIDTH
-    sheet.one_page = True
     return sheet
