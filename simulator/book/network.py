@@ -177,7 +177,7 @@ def _parameters_sheet(model: Model, step: Step, known: _Given, changed: Mapping[
             sheet.put(row, 4, f"layer {model.title_of(weight.layer)}{': ' + text if text else ''}", REMARK)
         known.put(sheet, leaf, value, row + 1, 1, kind, changed)
         if is_picture(leaf.shape, kind):
-            sheet.highlights.append(_colours((row + 1, 1), (row + rows, cols), signed=True))
+            sheet.highlights.append(Highlight((row + 1, 1), (row + rows, cols), "signed"))
         row += rows + 2
     sheet.widths |= {0: 16} | dict.fromkeys(range(1, 20), 9)
     return sheet
@@ -235,7 +235,7 @@ def _data_sheet(
                 slots[leaf.serial, index] = len(feeds[0]) - 1
         if array.ndim == 4:
             first, last = (DATA_ROW, col), (DATA_ROW + len(array) * stride - 1, col + width - 1)
-            sheet.highlights.append(_colours(first, last, signed=False))
+            sheet.highlights.append(Highlight(first, last, "shade"))
         col += width + 1
     for n in range(len(X)):
         sheet.put(DATA_ROW + n * stride, 0, f"sample {n + 1}", LABEL)
@@ -244,8 +244,9 @@ def _data_sheet(
     return sheet, [tuple(f) for f in feeds], slots, where, stride
 
 
-def _colours(first: tuple[int, int], last: tuple[int, int], *, signed: bool, more: str = "") -> Highlight:
-    return Highlight(first, last, "signed" if signed else "shade", more)
+def _colours(role: str) -> str:
+    """Weights and gradients are coloured around zero, pictures from light to dark."""
+    return "shade" if role in ("given", "forward") else "signed"
 
 
 def _panel_sheet(model: Model, plan: Plan, panel: Panel) -> Sheet:
@@ -264,7 +265,6 @@ def _panel_sheet(model: Model, plan: Plan, panel: Panel) -> Sheet:
         sheet.put(2, col, text, HEADING)
     sheet.widths = plan.widths[panel.sheet]
     sheet.freeze = (FIRST_ROW, 1)
-    rectangles: dict[bool, list[str]] = {}
     for block in panel.blocks_:
         shown = plan.shown.get((panel.sheet, block.name))
         if shown is None:
@@ -275,13 +275,9 @@ def _panel_sheet(model: Model, plan: Plan, panel: Panel) -> Sheet:
         sheet.notes[at] = "\n".join([*lines, f"first cell: ={panel.formula_at(first, 0)}"])
         if is_picture(shown.node.shape, shown.kind):
             rows, cols = block.extent
-            signed = shown.kind != "heat" and shown.node.name != "X"
-            for k in range(panel.count):
-                top = FIRST_ROW + panel.height * k + block.row
-                corner = a1(top, block.col), a1(top + rows - 1, block.col + cols - 1)
-                rectangles.setdefault(signed, []).append(":".join(corner))
-    for signed, ranges in rectangles.items():
-        sheet.highlights.append(_colours((0, 0), (0, 0), signed=signed, more=" ".join(ranges)))
+            tops = [FIRST_ROW + panel.height * k + block.row for k in range(panel.count)]
+            ranges = [f"{a1(t, block.col)}:{a1(t + rows - 1, block.col + cols - 1)}" for t in tops]
+            sheet.highlights.append(Highlight((0, 0), (0, 0), _colours(shown.role), " ".join(ranges)))
     return sheet
 
 

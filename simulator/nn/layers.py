@@ -85,7 +85,7 @@ class Dense(Layer):
         return specs
 
     def equations(self, at: Scope, *x: E) -> E:
-        z = x[0] @ at.weights["kernel"]
+        z = tape.weighted(x[0], at.weights["kernel"])
         return at.activated(z + at.weights["bias"] if self.use_bias else z, self.activation)
 
 
@@ -145,13 +145,14 @@ class Softmax(Activation):
 
 @dataclass(eq=False)
 class Flatten(Layer):
-    """The same numbers in one row. It has no cells: the next layer refers to the cells before it."""
+    """The same numbers in one row per sample, so that the next layer's products run along it."""
 
     def shape_of(self, *inputs: Shape) -> Shape:
         return (math.prod(inputs[0]),)
 
     def equations(self, at: Scope, *x: E) -> E:
-        return reshaped(x[0], (x[0].shape[0], math.prod(x[0].shape[1:])), "flatten({0})")
+        flat = reshaped(x[0], (x[0].shape[0], math.prod(x[0].shape[1:])), "flatten({0})")
+        return flat if len(x[0].shape) == 2 else at.call(flat, "P" if at.final else "F", "in one row")
 
 
 @dataclass(eq=False)
@@ -169,7 +170,8 @@ class Reshape(Layer):
         return target
 
     def equations(self, at: Scope, *x: E) -> E:
-        return reshaped(x[0], (x[0].shape[0], *self.target_shape), "reshape({0})")
+        found = reshaped(x[0], (x[0].shape[0], *self.target_shape), "reshape({0})")
+        return at.call(found, "P" if at.final else "F", "in another shape")
 
 
 @dataclass(eq=False)
@@ -323,7 +325,7 @@ class MultiHeadAttention(Layer):
         query, value = x[0], x[-1]
 
         def projected(source: E, what: str) -> E:
-            z = source @ at.weights[f"{what}_kernel"]
+            z = tape.weighted(source, at.weights[f"{what}_kernel"])
             return z + at.weights[f"{what}_bias"] if self.use_bias else z
 
         q = at.call(projected(query, "query"), "Q", "queries")

@@ -38,14 +38,17 @@ class Weight:
 
 @dataclass(frozen=True)
 class Shown:
-    """A named array and where it belongs: sheet, block, layout, band (0 forward, 1 backward, from 2 on updates)."""
+    """A named array and where it belongs: its layer, block, layout and band.
+
+    Bands: 0 forward, 1 gradients and what they need, 1.5 weights turned for gradients, from 2 on states and updates.
+    """
 
     node: E
     layer: int
     block: str
     kind: str
     role: str
-    band: int
+    band: float
     under: str  # the block it stands below
 
 
@@ -311,7 +314,8 @@ def _placed(node: E, step: Step, tracer: Tracer) -> Shown:
     of = node.about
     assert of is not None, f"{node.name} belongs to no layer"
     source = tracer.seen[of.serial]
-    kind = source.kind if node.shape == of.shape or source.kind == "kernel" else ""
-    band = tracer.late.get(node.serial, 1)
+    kind = source.kind if node.shape == of.shape or source.kind in ("kernel", "turned") else ""
+    turned = of.is_given and node not in step.gradients.values()
+    band: float = tracer.late.get(node.serial, 1.5 if turned else 1)
     block = node.name.replace(of.name, source.block)
-    return Shown(node, source.layer, block, kind, "update" if band > 1 else "backward", band, source.block)
+    return Shown(node, source.layer, block, kind, "update" if band >= 2 else "backward", band, source.block)
