@@ -153,7 +153,7 @@ def _counters(step: Step, here: bool) -> list[Block]:
             node = step.counter[name]
             node = node if here else node.named(name, node.meaning)
             style = Style(bold=True, align="left", number_format=number_format)
-            found.append(Block(name, "given", "", (Part(node, 0),), 2 * len(found), 0, style))
+            found.append(Block(name, "given", "", (Part(node, 0),), (0, 2, 3)[len(found)], 0, style))
     return found
 
 

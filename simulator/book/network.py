@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from simulator.book.heading import legend, put_headings
+from simulator.book.heading import guards_of, legend, put_headings
 from simulator.book.layout import FIRST_ROW, Plan, check_size, equation_of, lay_out, shape_of, short
 from simulator.book.workbook import At, Workbook
 from simulator.nn.description import describe
@@ -42,6 +42,7 @@ from simulator.tape.scalar import Position
 INDEX, PARAMETERS, DATA, CHARTS, NETWORK = "Index", "Parameters", "Data", "Charts", "Network"
 DATA_ROW = 5
 CURVES_FIRST_ROW = 28
+MOST_NOTE = 600  # letters of a formula in a note
 Numbers = dict[tuple[int, Index], float]
 INPUT_SMALL = restyled(INPUT, size=8, number_format="General")
 INPUT_CELL = restyled(INPUT, number_format="General")
@@ -131,7 +132,13 @@ def network_workbook(
         return network_workbook(model, X, Y, epochs, batch_size, other)
 
     return Workbook(
-        model.name, model.name, epochs, tuple(s.check() for s in sheets), known.cells, moved, {"network": model.name}
+        model.name,
+        model.name,
+        epochs,
+        tuple(s.check() for s in sheets),
+        known.cells,
+        moved,
+        {"network": model.name[:60], "samples": str(len(X))},
     )
 
 
@@ -272,7 +279,8 @@ def _panel_sheet(model: Model, plan: Plan, panel: Panel) -> Sheet:
         at = (FIRST_ROW + block.row - 2, block.col)
         first = panel.computed[panel.slot[block.parts[0].node.serial, next(indices(block.parts[0].node.shape))]]
         lines = [f"{shown.node.name}: {shown.node.meaning}", equation_of(shown)]
-        sheet.notes[at] = "\n".join([*lines, f"first cell: ={panel.formula_at(first, 0)}"])
+        lines.append(f"first cell: ={panel.formula_at(first, 0)}"[:MOST_NOTE])
+        sheet.notes[at] = "\n".join([*lines, *guards_of(shown.node)])
         if is_picture(shown.node.shape, shown.kind):
             rows, cols = block.extent
             tops = [FIRST_ROW + panel.height * k + block.row for k in range(panel.count)]

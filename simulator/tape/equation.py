@@ -40,4 +40,4 @@ def _text(node: Expression, *, top: bool = False) -> tuple[str, int]:
         text, level = _text(arg)
         weak = level < inner or (level == inner and position > 0 and p.name not in ("add", "multiply"))
         args.append(f"({text})" if weak else text)
-    return pattern.format(*args), p.level
+    return pattern.format(*args, **node.params), p.level

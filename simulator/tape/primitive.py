@@ -160,7 +160,7 @@ def _step_rule(low: Callable[[E, E], E]) -> Rule:
     """The rule of a function with slope 1 above zero: the gradient g there, low(g, out) below."""
     return Rule(
         lambda out: out,
-        lambda g, out, arg: apply("where", arg, literal(NOTHING), g, low(g, out), relation=">"),
+        lambda g, out, arg: apply("where", arg, literal(NOTHING, "0"), g, low(g, out), relation=">"),
     )
 
 
@@ -261,7 +261,7 @@ PRIMITIVES["where"] = Primitive(  # (a, b, x, y) -> x where a relation b, else y
         broadcast_shapes(a, b, "'where'"), broadcast_shapes(x, y, "'where'"), "'where'"
     ),
     (None, None, None, None),
-    "where({0}, {1}, {2}, {3})",
+    "where({0} {relation} {1}, {2}, {3})",
     5,
 )
 

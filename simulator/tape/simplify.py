@@ -45,10 +45,12 @@ def simplified(name: str, args: tuple[Expression, ...], params: dict[str, Any]) 
             return (over_a[0] + over_b[0]) / over_a[1]
         case "add" if _is(b, "negative"):
             return a - b.args[0]
-        case "multiply" if _is_literal(a, 1) and b.value is None:
+        case "multiply" if _is_literal(a, 1):
             return b
-        case "multiply" if _is_literal(b, 1) and a.value is None:
+        case "multiply" if _is_literal(b, 1):
             return a
+        case "multiply" if _is(b, "multiply") and b.args[0].value is not None:  # a*(2*b) = 2*a*b
+            return b.args[0] * a * b.args[1]
         case "multiply" if _is_literal(a, -1):
             return -b
         case "multiply" if _is_literal(b, -1):
