@@ -21,7 +21,6 @@ from simulator.sheet.style import BODY, COST, ENTRY, MUTED, ROLES, Style, restyl
 from simulator.tape.equation import right_side
 from simulator.tape.expression import Expression
 
-ONE_SHEET = "Training"
 WIDEST_SHEET = 56  # columns of a sheet that holds the whole network
 MOST_CELLS_A_STEP, MOST_CELLS = 20_000, 500_000  # what a person can still follow, and a spreadsheet open quickly
 FIRST_ROW = 4
@@ -61,10 +60,10 @@ def lay_out(step: Step, model: Model, formats: Mapping[str, str]) -> Plan:
         groups.setdefault(s.layer, []).append(s)
     sheets = [(model.title_of(layer), [layer]) for layer in sorted(groups)]
     small = all(len(s.node.shape) < 3 and "[" not in s.node.name for s in step.shown)
-    if small and model.loss:
-        together = _panel(ONE_SHEET, [groups[layer] for layer in sorted(groups)], step, WIDE, formats)
+    if small:
+        together = _panel("all", [groups[layer] for layer in sorted(groups)], step, WIDE, formats)
         if together.panels[0].last_col < WIDEST_SHEET:
-            sheets = [(ONE_SHEET, sorted(groups))]
+            sheets = [("Training" if step.labels is not None else "Forward", sorted(groups))]
     plan = Plan([], {}, {}, {})
     for title, layers in sheets:
         pictures = any(is_picture(s.node.shape, s.kind) and s.node.shape[-1] > 3 for k in layers for s in groups[k])

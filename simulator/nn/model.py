@@ -295,9 +295,8 @@ def _numbers(data: ArrayLike, what: str) -> Array:
     try:
         array = np.asarray(data, dtype=float)
     except (TypeError, ValueError) as error:
-        raise SettingError(
-            f"{what} must be numbers in rows of one length. Received: {error}. Check the data."
-        ) from None
+        received = str(error).rstrip(".")
+        raise SettingError(f"{what} must be numbers in rows of one length. Received: {received}.") from None
     bad = ~np.isfinite(array)
     if bad.any():
         at = tuple(int(i) for i in np.argwhere(bad)[0])
