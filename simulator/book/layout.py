@@ -189,7 +189,8 @@ def shape_of(block: Block, shown: Shown) -> str:
     """4 × 3; for an array per time step, 5 steps of 4 × 3; nothing for one number."""
     shape = " × ".join(map(str, shown.node.shape))
     if block.kind == "turned":
-        shape = f"{shown.node.shape[1]} units × {shown.node.shape[0]}"
+        inputs, units = shown.node.shape
+        shape = f"{units} {'unit' if units == 1 else 'units'} × {inputs}"
     return f"{len(block.parts)} steps of {shape}" if len(block.parts) > 1 else shape
 
 
@@ -200,7 +201,7 @@ def short(shown: Shown) -> str:
         return "gradient"
     if meaning.endswith("for the next step"):
         return "next step"
-    return meaning.split(" of W")[0] if shown.role == "update" else meaning
+    return meaning.rpartition(" of ")[0] if shown.role == "update" else meaning
 
 
 def equation_of(shown: Shown) -> str:

@@ -373,7 +373,10 @@ def _index_sheet(model: Model, plan: Plan, others: list[Sheet], epochs: int, bat
     sheet.put(row, 1, "Every named array, in the order of the sheets; a name leads to its first block.", LABEL)
     row += 1
     sheet.put_row(
-        row, 0, ["array", "sheet", "part", "shape", "meaning", "equation", "first formula"], header("given", level=2)
+        row,
+        0,
+        ["array", "sheet", "part", "shape", "meaning", "equation", "formula of its first cell"],
+        header("given", level=2),
     )
     for panel in panels:
         for block in panel.blocks_:
@@ -390,7 +393,8 @@ def _index_sheet(model: Model, plan: Plan, others: list[Sheet], epochs: int, bat
             sheet.put(row, 3, shape_of(block, shown))
             sheet.put(row, 4, short(shown))
             sheet.put(row, 5, equation_of(shown))
-            sheet.put(row, 6, f"={panel.formula_at(first, 0)}"[:200], restyled(LABEL, size=9))
+            state = block.role == "update" and panel.count > 1  # the first step has no last state to show
+            sheet.put(row, 6, f"={panel.formula_at(first, int(state))}"[:MOST_NOTE], restyled(LABEL, size=9))
     row += 2
     sheet.put(row, 0, "Colours", HEADING)
     row = legend(sheet, row + 1, 0, list(ROLES))

@@ -224,16 +224,17 @@ class BatchNormalization(Layer):
         (a,), shape = x, x[0].shape
         epsilon = at.setting(f"epsilon_{at.number}", self.epsilon, f"added to the variance in layer {at.number}")
         if at.training:
-            m, keep = literal(math.prod(shape[:-1]), "m"), self.momentum
+            m = literal(math.prod(shape[:-1]), "m")
+            keep = at.setting(f"momentum_{at.number}", self.momentum, "share of the moving statistics that is kept")
             mean = at.call(fold(a, 1) / m, "mu", "mean over the batch")
             d = at.call(a - mean, "D", "distance from the mean")
             variance = at.call(fold(d**2, 1) / m, "var", "variance over the batch")
-            at.renewed["moving_mean"] = at.weights["moving_mean"] * keep + mean * round(1 - keep, 12)
-            at.renewed["moving_variance"] = at.weights["moving_variance"] * keep + variance * round(1 - keep, 12)
+            at.renewed["moving_mean"] = keep * at.weights["moving_mean"] + (1 - keep) * mean
+            at.renewed["moving_variance"] = keep * at.weights["moving_variance"] + (1 - keep) * variance
         else:
             d, variance = a - at.weights["moving_mean"], at.weights["moving_variance"]
         s = at.call(tape.sqrt(variance + epsilon), "s", "standard deviation")
-        h = at.call(d / s, "X^", "normalised")
+        h = at.call(d / s, "N", "normalised")
         if self.scale:
             h = h * at.weights["gamma"]
         if self.center:

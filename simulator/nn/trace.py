@@ -261,7 +261,7 @@ class _Memory:
         return self.step.counter[name]
 
     def state(self, symbol: str, w: E, renew: Callable[[E], E], meaning: str, first: float = 0.0) -> E:
-        before = given(f"{symbol}{w.name}", w.shape, meaning)
+        before = given(f"last {symbol}{w.name}", w.shape, meaning)
         new = renew(before).named(f"{symbol}{w.name}", f"{meaning} of {w.name}", about=w)
         self.step.carries[before.serial] = Carry(literal(first), new)
         self.states.append(new)

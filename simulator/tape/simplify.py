@@ -37,6 +37,10 @@ def simplified(name: str, args: tuple[Expression, ...], params: dict[str, Any]) 
     match name:
         case "negative" if _is(a, "negative"):
             return a.args[0]
+        case "divide" if _is(a, "negative") and b.value is None:
+            return -(a.args[0] / b)
+        case "sum" | "fold" if _is(a, "negative"):
+            return -_again(name, a.args[0], params)
         case "negative" if over_a:
             return -over_a[0] / over_a[1]
         case "negative" if _is(a, "divide") and _is(a.args[0], "negative"):
