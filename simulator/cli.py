@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -51,40 +51,86 @@ def lessons() -> None:
 
 @app.command()
 def build(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[LESSON]...", help="Lessons to build.")] = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[LESSON|FILE]...", help="Lessons to build, or networks: a .py or a .toml file."),
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Build every lesson.")] = False,
     epochs: Epochs = None,
     changes: Changes = None,
     out: Annotated[Path, typer.Option("--out", help="A folder, or a file that ends in .xlsx.")] = WORKBOOKS,
     engine: Engine = "ironcalc",
+    batch_size: Annotated[int | None, typer.Option("--batch-size", help="Samples in a batch of a network.")] = None,
+    what: Annotated[str | None, typer.Option("--what", help="training or forward, of a network.")] = None,
+    layout: Annotated[str, typer.Option("--layout", help="sheets or ledger, of a network.")] = "sheets",
 ) -> None:
-    """Write lessons as workbooks with live formulas, and verify them."""
+    """Write lessons or networks of your own as workbooks with live formulas, and verify them."""
     from simulator.lessons import LESSONS, find_lesson
     from simulator.xlsx.build import build_lesson
 
     if everything == bool(names):
         received = f"both --all and {', '.join(names)}" if names else "neither"
         raise SettingError(f"build needs a lesson or --all. Received: {received}. 'simulator lessons' lists them.")
+    files = [Path(name) for name in names or () if Path(name).suffix.lower() in (".py", ".toml")]
+    if files:
+        if len(files) < len(names or ()) or changes:
+            raise SettingError(
+                "Networks are built without lessons and without --set. Received: both. Build them apart."
+            )
+        _build_networks(files, out, epochs, batch_size, what, layout, engine)
     chosen = list(LESSONS.values()) if everything else [find_lesson(name) for name in names or ()]
     settings = _settings(changes)
     for lesson in chosen:
         lesson.run(epochs, settings)  # refuses what is impossible before the first file is written
+    agrees = True
+    for lesson, path in zip(chosen, _targets(out, [lesson.name for lesson in chosen], "lesson"), strict=True):
+        with _progress(lesson.name) as progress:
+            agrees = _handed_over(build_lesson(lesson, path, epochs, settings, engine, progress)) and agrees
+    raise typer.Exit(0 if agrees else 1)
+
+
+def _build_networks(
+    files: list[Path],
+    out: Path,
+    epochs: int | None,
+    batch_size: int | None,
+    what: str | None,
+    layout: str,
+    engine: str,
+) -> NoReturn:
+    from simulator.nn.description import read_network
+    from simulator.xlsx.build import build_network
+
+    networks = [read_network(file) for file in files]
+    agrees = True
+    for n, file, path in zip(networks, files, _targets(out, [f.stem for f in files], "network"), strict=True):
+        if n.model.name == "network":
+            n.model.name = file.stem
+        size = batch_size if batch_size is not None else n.batch_size
+        kind = what or ("forward" if n.forward else "training")
+        count = epochs if epochs is not None else n.epochs or 10
+        with _progress(file.stem) as progress:
+            done = build_network(n.model, path, n.X, n.Y, count, size, kind, layout, engine, progress)
+            agrees = _handed_over(done) and agrees
+    raise typer.Exit(0 if agrees else 1)
+
+
+def _targets(out: Path, names: list[str], what: str) -> list[Path]:
+    """A path for every workbook: --out is a folder, or a file for a single one."""
     one_file = out.suffix.lower() == ".xlsx"
     if out.suffix and not one_file:
         raise SettingError(f"--out takes a folder, or a file that ends in .xlsx. Received: '{out}'.")
-    if one_file and len(chosen) > 1:
+    if one_file and len(names) > 1:
         raise SettingError(
-            f"--out can be a file for one lesson only. Received: {len(chosen)} lessons and '{out}'. Give a folder."
+            f"--out can be a file for one {what} only. Received: {len(names)} {what}s and '{out}'. Give a folder."
         )
-    agrees = True
-    for lesson in chosen:
-        path = out if one_file else out / f"{lesson.name}.xlsx"
-        with _progress(lesson.name) as progress:
-            verification = build_lesson(lesson, path, epochs, settings, engine, progress)
-        agrees = _say(verification) and agrees
-        if not verification.agrees:
-            typer.echo(f"  not handed over: '{path}' is as it was; --engine none writes it all the same")
-    raise typer.Exit(0 if agrees else 1)
+    return [out if one_file else out / f"{name}.xlsx" for name in names]
+
+
+def _handed_over(verification: Verification) -> bool:
+    if not _say(verification):
+        typer.echo(f"  not handed over: '{verification.path}' is as it was; --engine none writes it all the same")
+    return verification.agrees
 
 
 @app.command()

@@ -9,6 +9,7 @@ from simulator.sheet.style import ROLES, Style, header
 from simulator.sheet.table import Labels, PlannedCell, Quantity, Table
 from simulator.tape.equation import equation
 from simulator.tape.expression import Expression, indices, squeezed
+from simulator.tape.primitive import NOTHING
 
 LEVELS = 4  # stage, symbol, meaning, entry
 STAGES = {
@@ -21,6 +22,7 @@ STAGES = {
 }
 GUARDS = {
     "complement": "Where Z > 32, 1-p is rounded away; EXP(-Z), which equals it to 14 digits, stands in.",
+    "window_first": "The first entry that is within 1E-9 of the largest.",
     "log_softmax": "Where P < 1E-9, log P is taken as Z - log(sum), so that it stays finite when P vanishes.",
 }
 
@@ -96,14 +98,20 @@ def note(q: Quantity, first: PlannedCell, table: Table) -> str:
     block = 1 if first.later != first.first and table.count > 1 else 0
     text = table.formula_at(first, block)
     lines.append(f"{'second' if block else 'first'} {'epoch' if block else 'cell'}: ={text}")
-    stack = [q.node]
+    return "\n".join([*lines, *guards_of(q.node)])
+
+
+def guards_of(node: Expression) -> list[str]:
+    """Why the formula of an array differs a little from its equation, if it does."""
+    stack = [node]
     while stack:
         node = stack.pop()
         if node.primitive and node.primitive.name in GUARDS:
-            lines.append(GUARDS[node.primitive.name])
-            break
+            return [GUARDS[node.primitive.name]]
+        if node.primitive and node.primitive.name == "where" and node.args[1].value == NOTHING:
+            return ["Below 1E-12 a number counts as zero: 0.1+0.2-0.3 leaves 5.6E-17 in some programs, 0 in others."]
         stack.extend(a for a in node.args if not a.name)
-    return "\n".join(lines)
+    return []
 
 
 def legend(sheet: Sheet, row: int, col: int, roles: Sequence[str]) -> int:

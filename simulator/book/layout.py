@@ -21,14 +21,14 @@ from simulator.sheet.style import BODY, COST, ENTRY, MUTED, ROLES, Style, restyl
 from simulator.tape.equation import right_side
 from simulator.tape.expression import Expression
 
-ONE_SHEET = "Training"
 WIDEST_SHEET = 56  # columns of a sheet that holds the whole network
 MOST_CELLS_A_STEP, MOST_CELLS = 20_000, 500_000  # what a person can still follow, and a spreadsheet open quickly
 FIRST_ROW = 4
 MARGIN = 1  # the column of epoch numbers and band names
-WIDE, NARROW, GAP = 9.5, 5.6, 2.0  # widths of columns, the narrow ones for pictures
-LONGEST_EQUATION = 60  # letters for which a block is widened; the note and the index have the rest
+WIDE, NARROW, GAP, TIME = 9.5, 5.6, 2.0, 6.0  # widths of columns, the narrow ones for pictures
+LONGEST_EQUATION = 40  # letters that a block shows; its note and the index have the rest
 SMALL = 8  # letters of pictures
+BANDS = {0: ("forward", "forward"), 1: ("backward", "backward"), 1.5: ("turned", "backward")}  # label, colour
 COUNTED = {"epoch": '"epoch "0', "batch": '"batch "0', "step": '"step "0'}
 
 
@@ -47,8 +47,8 @@ def check_size(step: Step, count: int) -> None:
     cells = sum(math.prod(s.node.shape) for s in step.shown)
     if cells > MOST_CELLS_A_STEP or cells * count > MOST_CELLS:
         raise LayoutError(
-            f"A workbook shows at most {MOST_CELLS_A_STEP:,} cells a step and {MOST_CELLS:,} in all, which a person can "
-            f"follow. Received: {cells:,} cells a step, {count:,} {'step' if count == 1 else 'steps'}. "
+            f"A workbook shows at most {MOST_CELLS_A_STEP:,} cells a step and {MOST_CELLS:,} in all, to be read. "
+            f"Received: {cells:,} cells a step, {count:,} {'step' if count == 1 else 'steps'}. "
             f'Use fewer epochs, fewer samples or smaller layers, or what="forward".'
         )
 
@@ -60,10 +60,10 @@ def lay_out(step: Step, model: Model, formats: Mapping[str, str]) -> Plan:
         groups.setdefault(s.layer, []).append(s)
     sheets = [(model.title_of(layer), [layer]) for layer in sorted(groups)]
     small = all(len(s.node.shape) < 3 and "[" not in s.node.name for s in step.shown)
-    if small and model.loss:
-        together = _panel(ONE_SHEET, [groups[layer] for layer in sorted(groups)], step, WIDE, formats)
+    if small:
+        together = _panel("all", [groups[layer] for layer in sorted(groups)], step, WIDE, formats)
         if together.panels[0].last_col < WIDEST_SHEET:
-            sheets = [(ONE_SHEET, sorted(groups))]
+            sheets = [("Training" if step.labels is not None else "Forward", sorted(groups))]
     plan = Plan([], {}, {}, {})
     for title, layers in sheets:
         pictures = any(is_picture(s.node.shape, s.kind) and s.node.shape[-1] > 3 for k in layers for s in groups[k])
@@ -83,39 +83,65 @@ def _sheet_name(title: str) -> str:
 
 def _panel(sheet: str, groups: Sequence[list[Shown]], step: Step, width: float, formats: Mapping[str, str]) -> Plan:
     size = 10 if width == WIDE else SMALL
-    blocks: list[tuple[Block, Shown, int]] = []  # with the band, row and column relative to it
-    layers, gaps, col = [], [], MARGIN
+    blocks: list[tuple[Block, Shown, float]] = []  # with the band; rows come later
+    layers: list[tuple[int, int]] = []
+    narrow: dict[int, float] = {}
+    times: tuple[int, Block] | None = None  # the column that counts time steps, and a block that it goes with
+    col = MARGIN
     for group in groups:
         layers.append((group[0].layer, col))
-        for base in dict.fromkeys(s.block for s in group if s.band == 0 and s.block not in COUNTED):
-            stacks: dict[int, int] = {}
-            family = [s for s in group if base in (s.block, s.under)]
-            for name in dict.fromkeys(s.block for s in family):
-                mine = [s for s in family if s.block == name]
-                band = mine[0].band
-                at = stacks.setdefault(band, col)
+        for family in _families(group):
+            stacks: dict[float, int] = {}
+            if times is None and _time(family[0][0].node) is not None:
+                narrow[col], col = TIME, col + 1
+            for mine in family:
+                at = stacks.setdefault(mine[0].band, col)
                 block, shown = _block(mine, at, size, formats)
-                stacks[band] = at + _columns(block, shown, width) + 1
-                blocks.append((block, shown, band))
+                stacks[mine[0].band] = at + _columns(block, shown, width) + 1
+                blocks.append((block, shown, mine[0].band))
+                if times is None and _time(mine[0].node) is not None:
+                    times = col - 1, block
             col = max(stacks.values())
-            gaps.append(col - 1)
-    panel_texts: list[Text] = []
+            narrow[col - 1] = GAP
+    texts: list[Text] = []
     placed: list[Block] = []
     row = 0
     for band in sorted({band for *_, band in blocks} | {0}):
-        mine_ = [(b, s) for b, s, k in blocks if k == band]
-        label = ("forward", "backward")[band] if band < 2 else mine_[0][0].role
+        here = [(b, s) for b, s, k in blocks if k == band]
         if step.labels is not None:
-            role = ROLES["update" if band > 1 else label]
-            panel_texts.append(Text(row + (band == 0), 0, label, Style(fill=role[1], size=9, color=MUTED, indent=0)))
-        for b, s in mine_:
+            label, role = BANDS.get(band, ("update", "update"))
+            texts.append(Text(row + (band == 0), 0, label, Style(fill=ROLES[role][1], size=9, color=MUTED)))
+        for b, s in here:
             placed.append(replace(b, row=row + 2))
-            panel_texts += _titles(b, s, row, _columns(b, s, width))
-        row += 2 + max((b.extent[0] for b, _ in mine_), default=1) + 1
+            texts += _titles(b, s, row, _columns(b, s, width))
+        if times and any(len(b.parts) > 1 for b, _ in here):
+            style = Style(size=SMALL, color=MUTED, align="right")
+            texts += [Text(row + 2 + p.row, times[0], f"t = {_time(p.node)}", style) for p in times[1].parts]
+        row += 2 + max((b.extent[0] for b, _ in here), default=1) + 1
     placed += _counters(step, any(s.layer == 0 for g in groups for s in g))
-    panel = Panel(sheet, FIRST_ROW, row + 1, placed, panel_texts)
-    widths = {0: 9.5} | dict.fromkeys(range(1, col), width) | dict.fromkeys(gaps, GAP)
+    panel = Panel(sheet, FIRST_ROW, row + 1, placed, texts)
+    widths = {0: 9.5} | dict.fromkeys(range(1, col), width) | narrow
     return Plan([panel], {sheet: widths}, {sheet: layers}, {(sheet, b.name): s for b, s, _ in blocks})
+
+
+def _families(group: list[Shown]) -> list[list[list[Shown]]]:
+    """The blocks of a layer that share columns: an array, then its gradient, then whatever else belongs to it."""
+    named: dict[str, list[Shown]] = {}
+    for s in group:
+        if s.block not in COUNTED:
+            named.setdefault(s.block, []).append(s)
+
+    def first_computed(block: str) -> int:
+        return min((s.node.serial for s in named[block] if s.role != "given"), default=0)
+
+    bases = sorted((name for name, mine in named.items() if mine[0].band == 0), key=first_computed)
+    return [
+        [
+            named[base],
+            *sorted((mine for mine in named.values() if mine[0].under == base), key=lambda m: m[0].block != f"d{base}"),
+        ]
+        for base in bases
+    ]
 
 
 def _counters(step: Step, here: bool) -> list[Block]:
@@ -126,7 +152,7 @@ def _counters(step: Step, here: bool) -> list[Block]:
             node = step.counter[name]
             node = node if here else node.named(name, node.meaning)
             style = Style(bold=True, align="left", number_format=number_format)
-            found.append(Block(name, "given", "", (Part(node, 0),), 2 * len(found), 0, style))
+            found.append(Block(name, "given", "", (Part(node, 0),), (0, 2, 3)[len(found)], 0, style))
     return found
 
 
@@ -145,7 +171,7 @@ def _block(shown: list[Shown], col: int, size: int, formats: Mapping[str, str]) 
     if first.node.primitive is not None and first.node.primitive.name in ("one_hot", "window_first"):
         number_format = "0"
     style = restyled(BODY, number_format=number_format, size=size)
-    return Block(first.block, first.role, first.kind, parts, 0, col, style), best
+    return Block(first.block, best.role, first.kind, parts, 0, col, style), best
 
 
 def _time(node: Expression) -> int | None:
@@ -163,7 +189,8 @@ def shape_of(block: Block, shown: Shown) -> str:
     """4 × 3; for an array per time step, 5 steps of 4 × 3; nothing for one number."""
     shape = " × ".join(map(str, shown.node.shape))
     if block.kind == "turned":
-        shape = f"{shown.node.shape[1]} units × {shown.node.shape[0]}"
+        inputs, units = shown.node.shape
+        shape = f"{units} {'unit' if units == 1 else 'units'} × {inputs}"
     return f"{len(block.parts)} steps of {shape}" if len(block.parts) > 1 else shape
 
 
@@ -174,14 +201,14 @@ def short(shown: Shown) -> str:
         return "gradient"
     if meaning.endswith("for the next step"):
         return "next step"
-    return meaning.split(" of W")[0] if shown.role == "update" else meaning
+    return meaning.rpartition(" of ")[0] if shown.role == "update" else meaning
 
 
 def equation_of(shown: Shown) -> str:
     """The block's equation, or where its numbers come from."""
     node = shown.node
     if node.primitive is None:
-        return "from the step before"
+        return f"{node.name}' of the step before"
     if node.args and node.args[0].is_given and node.primitive.name == "copy":
         return "from the sheet Data" if node.name in ("X", "Y") else "from the sheet Parameters"
     return f"{node.name} = {right_side(node)}"
@@ -189,7 +216,7 @@ def equation_of(shown: Shown) -> str:
 
 def _columns(block: Block, shown: Shown, width: float) -> int:
     """How many columns the body and the titles need."""
-    letters = max(len(title_of(block, shown)) * 0.92, min(len(equation_of(shown)), LONGEST_EQUATION) * 0.75)
+    letters = max(len(title_of(block, shown)) * 0.92, min(len(equation_of(shown)), LONGEST_EQUATION) * 0.72)
     return max(block.extent[1], math.ceil(letters / width))
 
 
@@ -197,10 +224,10 @@ def _titles(block: Block, shown: Shown, row: int, columns: int) -> list[Text]:
     strong, light, _ = ROLES[block.role]
     title = Style(fill=strong, bold=True, size=9)
     equation = Style(fill=light, italic=True, size=8, color=MUTED)
-    found = [
-        Text(row, block.col, title_of(block, shown), title),
-        Text(row + 1, block.col, equation_of(shown), equation),
-    ]
+    text = equation_of(shown)
+    if len(text) > LONGEST_EQUATION:
+        text = text[: LONGEST_EQUATION - 2].rpartition(" ")[0] + " …"
+    found = [Text(row, block.col, title_of(block, shown), title), Text(row + 1, block.col, text, equation)]
     for c in range(1, columns):
         found += [Text(row, block.col + c, "", title), Text(row + 1, block.col + c, "", equation)]
     return found

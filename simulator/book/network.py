@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from simulator.book.given import INPUT_CELL, Given
-from simulator.book.heading import legend, put_headings
+from simulator.book.heading import guards_of, legend, put_headings
 from simulator.book.layout import FIRST_ROW, Plan, check_size, equation_of, lay_out, shape_of, short
 from simulator.book.plane import PLANE, POINTS, Scene, has_plane, plane_sheets, square_around
 from simulator.book.workbook import At, Workbook
@@ -42,6 +42,7 @@ from simulator.tape.expression import Expression, Index, given, indices, literal
 INDEX, PARAMETERS, DATA, CHARTS, NETWORK = "Index", "Parameters", "Data", "Charts", "Network"
 DATA_ROW = 5
 CURVES_FIRST_ROW = 28
+MOST_NOTE = 600  # letters of a formula in a note
 INPUT_SMALL = restyled(INPUT, size=8, number_format="General")
 
 
@@ -102,7 +103,13 @@ def network_workbook(
         return network_workbook(model, X, Y, epochs, batch_size, other, boundary)
 
     return Workbook(
-        model.name, model.name, epochs, tuple(s.check() for s in sheets), known.cells, moved, {"network": model.name}
+        model.name,
+        model.name,
+        epochs,
+        tuple(s.check() for s in sheets),
+        known.cells,
+        moved,
+        {"network": model.name[:60], "samples": str(len(X))},
     )
 
 
@@ -148,7 +155,7 @@ def _parameters_sheet(model: Model, step: Step, known: Given, changed: Mapping[A
             sheet.put(row, 4, f"layer {model.title_of(weight.layer)}{': ' + text if text else ''}", REMARK)
         known.put(sheet, leaf, value, row + 1, 1, kind, changed)
         if is_picture(leaf.shape, kind):
-            sheet.highlights.append(_colours((row + 1, 1), (row + rows, cols), signed=True))
+            sheet.highlights.append(Highlight((row + 1, 1), (row + rows, cols), "signed"))
         row += rows + 2
     sheet.widths |= {0: 16} | dict.fromkeys(range(1, 20), 9)
     return sheet
@@ -206,7 +213,7 @@ def _data_sheet(
                 slots[leaf.serial, index] = len(feeds[0]) - 1
         if array.ndim == 4:
             first, last = (DATA_ROW, col), (DATA_ROW + len(array) * stride - 1, col + width - 1)
-            sheet.highlights.append(_colours(first, last, signed=False))
+            sheet.highlights.append(Highlight(first, last, "shade"))
         col += width + 1
     for n in range(len(X)):
         sheet.put(DATA_ROW + n * stride, 0, f"sample {n + 1}", LABEL)
@@ -215,8 +222,9 @@ def _data_sheet(
     return sheet, [tuple(f) for f in feeds], slots, where, stride
 
 
-def _colours(first: tuple[int, int], last: tuple[int, int], *, signed: bool, more: str = "") -> Highlight:
-    return Highlight(first, last, "signed" if signed else "shade", more)
+def _colours(role: str) -> str:
+    """Weights and gradients are coloured around zero, pictures from light to dark."""
+    return "shade" if role in ("given", "forward") else "signed"
 
 
 def _panel_sheet(model: Model, plan: Plan, panel: Panel) -> Sheet:
@@ -235,7 +243,6 @@ def _panel_sheet(model: Model, plan: Plan, panel: Panel) -> Sheet:
         sheet.put(2, col, text, HEADING)
     sheet.widths = plan.widths[panel.sheet]
     sheet.freeze = (FIRST_ROW, 1)
-    rectangles: dict[bool, list[str]] = {}
     for block in panel.blocks_:
         shown = plan.shown.get((panel.sheet, block.name))
         if shown is None:
@@ -243,16 +250,13 @@ def _panel_sheet(model: Model, plan: Plan, panel: Panel) -> Sheet:
         at = (FIRST_ROW + block.row - 2, block.col)
         first = panel.computed[panel.slot[block.parts[0].node.serial, next(indices(block.parts[0].node.shape))]]
         lines = [f"{shown.node.name}: {shown.node.meaning}", equation_of(shown)]
-        sheet.notes[at] = "\n".join([*lines, f"first cell: ={panel.formula_at(first, 0)}"])
+        lines.append(f"first cell: ={panel.formula_at(first, 0)}"[:MOST_NOTE])
+        sheet.notes[at] = "\n".join([*lines, *guards_of(shown.node)])
         if is_picture(shown.node.shape, shown.kind):
             rows, cols = block.extent
-            signed = shown.kind != "heat" and shown.node.name != "X"
-            for k in range(panel.count):
-                top = FIRST_ROW + panel.height * k + block.row
-                corner = a1(top, block.col), a1(top + rows - 1, block.col + cols - 1)
-                rectangles.setdefault(signed, []).append(":".join(corner))
-    for signed, ranges in rectangles.items():
-        sheet.highlights.append(_colours((0, 0), (0, 0), signed=signed, more=" ".join(ranges)))
+            tops = [FIRST_ROW + panel.height * k + block.row for k in range(panel.count)]
+            ranges = [f"{a1(t, block.col)}:{a1(t + rows - 1, block.col + cols - 1)}" for t in tops]
+            sheet.highlights.append(Highlight((0, 0), (0, 0), _colours(shown.role), " ".join(ranges)))
     return sheet
 
 
@@ -342,7 +346,10 @@ def _index_sheet(model: Model, plan: Plan, others: list[Sheet], epochs: int, bat
     sheet.put(row, 1, "Every named array, in the order of the sheets; a name leads to its first block.", LABEL)
     row += 1
     sheet.put_row(
-        row, 0, ["array", "sheet", "part", "shape", "meaning", "equation", "first formula"], header("given", level=2)
+        row,
+        0,
+        ["array", "sheet", "part", "shape", "meaning", "equation", "formula of its first cell"],
+        header("given", level=2),
     )
     for panel in panels:
         for block in panel.blocks_:
@@ -359,7 +366,8 @@ def _index_sheet(model: Model, plan: Plan, others: list[Sheet], epochs: int, bat
             sheet.put(row, 3, shape_of(block, shown))
             sheet.put(row, 4, short(shown))
             sheet.put(row, 5, equation_of(shown))
-            sheet.put(row, 6, f"={panel.formula_at(first, 0)}"[:200], restyled(LABEL, size=9))
+            state = block.role == "update" and panel.count > 1  # the first step has no last state to show
+            sheet.put(row, 6, f"={panel.formula_at(first, int(state))}"[:MOST_NOTE], restyled(LABEL, size=9))
     row += 2
     sheet.put(row, 0, "Colours", HEADING)
     row = legend(sheet, row + 1, 0, list(ROLES))

@@ -35,8 +35,8 @@ def _model(
 
 
 def _two_two_two() -> nn.Model:
-    layers = [nn.Input((2,)), *(nn.Dense(2, activation="sigmoid", use_bias=False) for _ in range(2))]
-    model = nn.Sequential(layers, name="2-2-2 network of the class ledger")
+    first, second = (nn.Dense(2, activation="sigmoid", use_bias=False) for _ in range(2))
+    model = nn.Sequential([nn.Input((2,)), first, second], name="2-2-2 network of the class ledger")
     model.set_weights([[[0.15, 0.25], [0.20, 0.30]], [[0.40, 0.50], [0.45, 0.55]]])
     return model.compile(nn.SGD(0.5), "mean_squared_error")
 

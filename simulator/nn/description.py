@@ -1,13 +1,17 @@
 """A network as a text: TOML that `simulator build` takes, and that every workbook of a network carries.
 
-[network] name and seed; [[layers]] type, options, and inputs by name where a layer doesn't follow the one before it;
-[training] loss, optimizer and its options, epochs, batch_size; [data] a CSV file or the numbers themselves.
+[network]   name, seed, input, weights trained elsewhere (an .npz file)
+[[layers]]  type, options, and inputs by id where a layer doesn't follow the one before it
+[training]  loss, optimizer and its options, epochs, batch_size
+[data]      a CSV file and its columns, or the numbers themselves
 """
 
 from __future__ import annotations
 
 import csv
+import runpy
 import tomllib
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from simulator.errors import SettingError
+from simulator.errors import SettingError, SimulatorError
 from simulator.nn import convolution, layers, recurrent
 from simulator.nn.layer import Layer, walk
 from simulator.nn.layers import Input, InputLayer
@@ -47,6 +51,37 @@ class Described:
     epochs: int | None
     batch_size: int | None
     forward: bool
+
+
+def read_network(path: Path) -> Described:
+    """The network of a file: TOML, or a Python script that defines model, X and Y (and epochs, batch_size).
+
+    A script is run as it is. Raises SettingError when the file can't be read or doesn't define them.
+    """
+    require(path.is_file(), "A network is a .py or .toml file.", f"'{path}' (no such file)")
+    if path.suffix.lower() == ".toml":
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingError(f"A description must be UTF-8 text. Received: '{path}' ({error}).") from None
+        return read_description(text, path.parent)
+    try:
+        found = runpy.run_path(str(path))
+    except SimulatorError:
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        line = next((t.lineno for t in reversed(frames) if t.filename == str(path)), getattr(error, "lineno", 0))
+        raise SettingError(
+            f"A network's script must run. Received: {type(error).__name__}: {error} (in '{path}', line {line}). "
+            "Mend it first."
+        ) from error
+    model = found.get("model")
+    require(isinstance(model, Model), f"'{path.name}' must define model, an nn.Model.", repr(model))
+    require("X" in found, f"'{path.name}' must define X, the inputs.", "none")
+    assert isinstance(model, Model)
+    forward = "Y" not in found
+    return Described(model, found["X"], found.get("Y"), found.get("epochs"), found.get("batch_size"), forward)
 
 
 def describe(model: Model, epochs: int, batch_size: int | None = None, *, forward: bool = False) -> str:
@@ -126,9 +161,11 @@ def read_description(text: str, folder: Path, *, with_data: bool = True) -> Desc
                 require(name in by_name, f"inputs are ids of earlier layers: {', '.join(by_name)}.", name)
             tensor = layer([by_name[name] for name in inputs])
         by_name[key or f"layer{len(by_name)}"] = tensor
-    name, seed = network.pop("name", "network"), network.pop("seed", 0)
-    require(not network, "[network] takes name, seed and input.", ", ".join(network))
+    name, seed, weights = network.pop("name", "network"), network.pop("seed", 0), network.pop("weights", "")
+    require(not network, "[network] takes name, seed, input and weights.", ", ".join(network))
     model = Model(source, tensor, name, seed)
+    if weights and with_data:
+        model.set_weights(_weights(folder / str(weights)))
     epochs, batch_size = training.pop("epochs", None), training.pop("batch_size", None)
     forward = training.pop("what", "training") == "forward"
     if "loss" in training or not forward:
@@ -161,6 +198,15 @@ def _data(data: dict[str, Any], folder: Path) -> tuple[Any, Any]:
         )
     require(not data, "[data] takes file, inputs and labels.", ", ".join(data))
     return X, Y
+
+
+def _weights(path: Path) -> list[Any]:
+    """The arrays of an .npz file that numpy.savez(path, *model.get_weights()) wrote, in Keras too."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return [file[name] for name in file.files]
+    except (OSError, ValueError) as error:
+        raise SettingError(f"weights is an .npz file of arrays. Received: '{path}' ({error}).") from None
 
 
 def _columns(path: Path) -> dict[str, list[float]]:

@@ -85,7 +85,7 @@ class Dense(Layer):
         return specs
 
     def equations(self, at: Scope, *x: E) -> E:
-        z = x[0] @ at.weights["kernel"]
+        z = tape.weighted(x[0], at.weights["kernel"])
         return at.activated(z + at.weights["bias"] if self.use_bias else z, self.activation)
 
 
@@ -145,13 +145,14 @@ class Softmax(Activation):
 
 @dataclass(eq=False)
 class Flatten(Layer):
-    """The same numbers in one row. It has no cells: the next layer refers to the cells before it."""
+    """The same numbers in one row per sample, so that the next layer's products run along it."""
 
     def shape_of(self, *inputs: Shape) -> Shape:
         return (math.prod(inputs[0]),)
 
     def equations(self, at: Scope, *x: E) -> E:
-        return reshaped(x[0], (x[0].shape[0], math.prod(x[0].shape[1:])), "flatten({0})")
+        flat = reshaped(x[0], (x[0].shape[0], math.prod(x[0].shape[1:])), "flatten({0})")
+        return flat if len(x[0].shape) == 2 else at.call(flat, "P" if at.final else "F", "in one row")
 
 
 @dataclass(eq=False)
@@ -169,7 +170,8 @@ class Reshape(Layer):
         return target
 
     def equations(self, at: Scope, *x: E) -> E:
-        return reshaped(x[0], (x[0].shape[0], *self.target_shape), "reshape({0})")
+        found = reshaped(x[0], (x[0].shape[0], *self.target_shape), "reshape({0})")
+        return at.call(found, "P" if at.final else "F", "in another shape")
 
 
 @dataclass(eq=False)
@@ -222,16 +224,17 @@ class BatchNormalization(Layer):
         (a,), shape = x, x[0].shape
         epsilon = at.setting(f"epsilon_{at.number}", self.epsilon, f"added to the variance in layer {at.number}")
         if at.training:
-            m, keep = literal(math.prod(shape[:-1]), "m"), self.momentum
+            m = literal(math.prod(shape[:-1]), "m")
+            keep = at.setting(f"momentum_{at.number}", self.momentum, "share of the moving statistics that is kept")
             mean = at.call(fold(a, 1) / m, "mu", "mean over the batch")
             d = at.call(a - mean, "D", "distance from the mean")
             variance = at.call(fold(d**2, 1) / m, "var", "variance over the batch")
-            at.renewed["moving_mean"] = at.weights["moving_mean"] * keep + mean * round(1 - keep, 12)
-            at.renewed["moving_variance"] = at.weights["moving_variance"] * keep + variance * round(1 - keep, 12)
+            at.renewed["moving_mean"] = keep * at.weights["moving_mean"] + (1 - keep) * mean
+            at.renewed["moving_variance"] = keep * at.weights["moving_variance"] + (1 - keep) * variance
         else:
             d, variance = a - at.weights["moving_mean"], at.weights["moving_variance"]
         s = at.call(tape.sqrt(variance + epsilon), "s", "standard deviation")
-        h = at.call(d / s, "X^", "normalised")
+        h = at.call(d / s, "N", "normalised")
         if self.scale:
             h = h * at.weights["gamma"]
         if self.center:
@@ -323,7 +326,7 @@ class MultiHeadAttention(Layer):
         query, value = x[0], x[-1]
 
         def projected(source: E, what: str) -> E:
-            z = source @ at.weights[f"{what}_kernel"]
+            z = tape.weighted(source, at.weights[f"{what}_kernel"])
             return z + at.weights[f"{what}_bias"] if self.use_bias else z
 
         q = at.call(projected(query, "query"), "Q", "queries")

@@ -142,15 +142,17 @@ class Model:
                 _classes(x, tensor.layer.input_dim, "Inputs of an Embedding")
         return x
 
+    def label_shape(self, samples: int) -> tuple[int, ...]:
+        """The shape of Y that the loss wants for so many samples."""
+        shape = (samples, *self.outputs.shape)
+        return shape[:-1] if self._loss().labels == "classes" else shape
+
     def labels_checked(self, Y: ArrayLike, samples: int) -> Array:
         """Y in float64, in the shape of the loss. Raises ShapeError or SettingError when it doesn't fit."""
-        y, shape = _numbers(Y, "Y"), (samples, *self.outputs.shape)
-        kind = self._loss().labels
-        if kind == "classes":
-            shape = shape[:-1]
-            if y.shape == (*shape, 1):
-                y = y[..., 0]
-        elif y.shape == shape[:-1] and shape[-1] == 1:
+        y, shape, kind = _numbers(Y, "Y"), self.label_shape(samples), self._loss().labels
+        if kind == "classes" and y.shape == (*shape, 1):
+            y = y[..., 0]
+        elif kind != "classes" and y.shape == shape[:-1] and shape[-1] == 1:
             y = y[..., None]
         if y.shape != shape:
             raise ShapeError(
@@ -293,9 +295,8 @@ def _numbers(data: ArrayLike, what: str) -> Array:
     try:
         array = np.asarray(data, dtype=float)
     except (TypeError, ValueError) as error:
-        raise SettingError(
-            f"{what} must be numbers in rows of one length. Received: {error}. Check the data."
-        ) from None
+        received = str(error).rstrip(".")
+        raise SettingError(f"{what} must be numbers in rows of one length. Received: {received}.") from None
     bad = ~np.isfinite(array)
     if bad.any():
         at = tuple(int(i) for i in np.argwhere(bad)[0])

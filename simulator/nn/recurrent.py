@@ -14,6 +14,7 @@ from simulator.nn.layer import E, Layer, Scope, Shape, WeightSpec
 from simulator.nn.layers import units_checked
 from simulator.nn.option import chosen
 from simulator.tape.arrangement import join, positions_of, reshaped, take
+from simulator.tape.namespace import weighted
 
 
 @dataclass(eq=False)
@@ -83,7 +84,7 @@ class SimpleRNN(_Recurrent):
     """h[t] = activation(x[t] @ W + h[t-1] @ U + b)."""
 
     def step(self, at: Scope, t: int, x: E, *states: E) -> tuple[E, ...]:
-        z = x @ at.weights["kernel"] + states[0] @ at.weights["recurrent_kernel"]
+        z = weighted(x, at.weights["kernel"]) + weighted(states[0], at.weights["recurrent_kernel"])
         z = at.call(z + at.weights["bias"] if self.use_bias else z, "Z", "weighted sum", step=t)
         if self.activation == "linear":
             return (at.call(z, "h", "state", step=t),)
@@ -115,7 +116,7 @@ class LSTM(_Recurrent):
     def step(self, at: Scope, t: int, x: E, *states: E) -> tuple[E, ...]:
         h, c = states
         gate, act = ACTIVATIONS[self.recurrent_activation], ACTIVATIONS[self.activation]
-        z = x @ at.weights["kernel"] + h @ at.weights["recurrent_kernel"]
+        z = weighted(x, at.weights["kernel"]) + weighted(h, at.weights["recurrent_kernel"])
         z = at.call(z + at.weights["bias"] if self.use_bias else z, "Z", "weighted sums of i, f, g, o", step=t)
         i = at.call(gate(self.part(z, 0)), "i", "input gate", step=t)
         f = at.call(gate(self.part(z, 1)), "f", "forget gate", step=t)
@@ -151,10 +152,10 @@ class GRU(_Recurrent):
         (h,) = states
         gate, act = ACTIVATIONS[self.recurrent_activation], ACTIVATIONS[self.activation]
         u = at.weights["recurrent_kernel"]
-        zx = x @ at.weights["kernel"]
+        zx = weighted(x, at.weights["kernel"])
         zx = at.call(zx + at.weights["bias"] if self.use_bias else zx, "Zx", "input's part of z, r, g", step=t)
         if self.reset_after:
-            zh = h @ u
+            zh = weighted(h, u)
             zh = zh + at.weights["recurrent_bias"] if self.use_bias else zh
             zh = at.call(zh, "Zh", "state's part of z, r, g", step=t)
             gates = self.part(zx, 0, 2) + self.part(zh, 0, 2)

@@ -38,14 +38,17 @@ class Weight:
 
 @dataclass(frozen=True)
 class Shown:
-    """A named array and where it belongs: sheet, block, layout, band (0 forward, 1 backward, from 2 on updates)."""
+    """A named array and where it belongs: its layer, block, layout and band.
+
+    Bands: 0 forward, 1 gradients and what they need, 1.5 weights turned for gradients, from 2 on states and updates.
+    """
 
     node: E
     layer: int
     block: str
     kind: str
     role: str
-    band: int
+    band: float
     under: str  # the block it stands below
 
 
@@ -258,7 +261,7 @@ class _Memory:
         return self.step.counter[name]
 
     def state(self, symbol: str, w: E, renew: Callable[[E], E], meaning: str, first: float = 0.0) -> E:
-        before = given(f"{symbol}{w.name}", w.shape, meaning)
+        before = given(f"last {symbol}{w.name}", w.shape, meaning)
         new = renew(before).named(f"{symbol}{w.name}", f"{meaning} of {w.name}", about=w)
         self.step.carries[before.serial] = Carry(literal(first), new)
         self.states.append(new)
@@ -311,7 +314,8 @@ def _placed(node: E, step: Step, tracer: Tracer) -> Shown:
     of = node.about
     assert of is not None, f"{node.name} belongs to no layer"
     source = tracer.seen[of.serial]
-    kind = source.kind if node.shape == of.shape or source.kind == "kernel" else ""
-    band = tracer.late.get(node.serial, 1)
+    kind = source.kind if node.shape == of.shape or source.kind in ("kernel", "turned") else ""
+    turned = of.is_given and node not in step.gradients.values()
+    band: float = tracer.late.get(node.serial, 1.5 if turned else 1)
     block = node.name.replace(of.name, source.block)
-    return Shown(node, source.layer, block, kind, "update" if band > 1 else "backward", band, source.block)
+    return Shown(node, source.layer, block, kind, "update" if band >= 2 else "backward", band, source.block)

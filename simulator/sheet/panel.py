@@ -156,6 +156,8 @@ class Spread:
             entries += [(node, index) for *_, node, index in panel.entries]
             for block in panel.blocks_:
                 self._where |= {part.node.serial: (panel, block, part) for part in block.parts}
+            cells = [entry[:2] for entry in panel.entries] + [(t.row, t.col) for t in panel.texts]
+            assert len(set(cells)) == len(cells), f"two cells in one place on '{panel.sheet}'"
             if panel.last_col >= COLUMNS or panel.last_row >= ROWS:
                 raise LayoutError(
                     f"A sheet has {ROWS:,} rows and {COLUMNS:,} columns. Received: {self.count:,} steps of "

@@ -238,6 +238,11 @@ def _mean_element(at: Element, node: E, index: Index) -> Scalar:
     return scalar.divide(total(entries), Number(float(len(entries))))
 
 
+def _max_element(at: Element, node: E, index: Index) -> Scalar:
+    entries = _entries(at, node, index)
+    return Call("max", tuple(entries)) if len(entries) > 1 else entries[0]
+
+
 def _users(node: E) -> dict[int, list[tuple[int, int]]]:
     """Which windows look at an entry: entry -> (window, place in the window, from 1)."""
     users: dict[int, list[tuple[int, int]]] = node.params.setdefault("_users", {})
@@ -320,7 +325,7 @@ PRIMITIVES["window_mean"] = Primitive(
 PRIMITIVES["window_max"] = Primitive(
     "window_max",
     lambda x, windows, out: np.array([x.ravel()[w].max() for w in windows]).reshape(out),
-    lambda at, node, index: Call("max", tuple(_entries(at, node, index))),
+    _max_element,
     lambda x, windows, out: out,
     (Rule(lambda out: out, _max_gradient),),
     "max of each window of {0}",

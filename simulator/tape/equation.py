@@ -5,7 +5,7 @@ from __future__ import annotations
 from simulator.tape.dialect import number_text
 from simulator.tape.expression import Expression
 
-ATOM = 5
+PRODUCT, ATOM = 2, 5
 
 
 def equation(node: Expression) -> str:
@@ -34,10 +34,10 @@ def _text(node: Expression, *, top: bool = False) -> tuple[str, int]:
     pattern = node.params.get("text", p.text)
     # The left operand may be as weak as the operator itself, the right one must be stronger; between the
     # brackets of a function anything may stand.
-    inner = 0 if "(" in pattern else p.level
+    inner = 0 if "(" in pattern else PRODUCT if p.name == "negative" else p.level
     args = []
     for position, arg in enumerate(node.args):
         text, level = _text(arg)
         weak = level < inner or (level == inner and position > 0 and p.name not in ("add", "multiply"))
         args.append(f"({text})" if weak else text)
-    return pattern.format(*args), p.level
+    return pattern.format(*args, **node.params), p.level

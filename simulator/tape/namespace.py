@@ -68,6 +68,14 @@ def sqrt(x: E) -> E:
     return apply("sqrt", x)
 
 
+def weighted(x: E, w: E) -> E:
+    """x @ w, whose gradient with respect to x gives w.T cells where its sums are long.
+
+    A sheet holds w with a row per unit, so that x @ w runs along rows; d(x @ w)/dx runs along the rows of w.T.
+    """
+    return apply("matmul", x, w, turned=True)
+
+
 def one_hot(ids: E, classes: int) -> E:
     """1 in the place of each class number, counted from 0, and 0 elsewhere; an axis longer than ids."""
     return apply("one_hot", ids, classes=classes)

@@ -160,7 +160,7 @@ def _step_rule(low: Callable[[E, E], E]) -> Rule:
     """The rule of a function with slope 1 above zero: the gradient g there, low(g, out) below."""
     return Rule(
         lambda out: out,
-        lambda g, out, arg: apply("where", arg, literal(NOTHING), g, low(g, out), relation=">"),
+        lambda g, out, arg: apply("where", arg, literal(NOTHING, "0"), g, low(g, out), relation=">"),
     )
 
 
@@ -261,7 +261,7 @@ PRIMITIVES["where"] = Primitive(  # (a, b, x, y) -> x where a relation b, else y
         broadcast_shapes(a, b, "'where'"), broadcast_shapes(x, y, "'where'"), "'where'"
     ),
     (None, None, None, None),
-    "where({0}, {1}, {2}, {3})",
+    "where({0} {relation} {1}, {2}, {3})",
     5,
 )
 
@@ -302,7 +302,7 @@ PRIMITIVES["element"] = Primitive(
 )
 
 
-def _matmul_shape(a: Shape, b: Shape) -> Shape:
+def _matmul_shape(a: Shape, b: Shape, turned: bool = False) -> Shape:
     if len(a) < 2 or len(b) < 2 or a[-1] != b[-2] or (len(b) > 2 and a[:-2] != b[:-2]):
         raise ShapeError(
             f"A @ B needs as many columns in A as rows in B. Received: A {a}, B {b}. Check whether one is transposed."
@@ -317,13 +317,28 @@ def _matmul_element(at: Element, node: E, index: Index) -> Scalar:
     return total(scalar.multiply(at(a, (*lead, row, k)), at(b, (*stack, k, col))) for k in range(a.shape[-1]))
 
 
-PRIMITIVES["matmul"] = Primitive(  # (..., n, k) with (k, m) or (..., k, m)
+LONGEST_SUM = 4  # products that are written out in one formula
+
+
+def _transposed(out: E) -> E:
+    """The second factor's transpose; with cells, shared by all that need it, where sums over its columns are long."""
+    w = out.args[1]
+    if not out.params.get("turned") or not w.name or w.shape[-1] <= LONGEST_SUM:
+        return w.T
+    if "_transposed" not in w.params:
+        turned = apply("copy", w.T).named(f"{w.name}.T", f"{w.name} transposed", gradient=False, about=w)
+        w.params["_transposed"] = turned
+    found: E = w.params["_transposed"]
+    return found
+
+
+PRIMITIVES["matmul"] = Primitive(  # (..., n, k) with (k, m) or (..., k, m); turned: see namespace.weighted
     "matmul",
-    np.matmul,
+    lambda a, b, turned=False: np.matmul(a, b),
     _matmul_element,
     _matmul_shape,
     (
-        Rule(lambda out: out.args[1], lambda g, local, arg: g @ local.T),
+        Rule(_transposed, lambda g, local, arg: g @ local),
         Rule(lambda out: out.args[0], lambda g, local, arg: reduced(local.T @ g, arg.shape)),
     ),
     "{0} @ {1}",

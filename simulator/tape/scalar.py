@@ -193,7 +193,7 @@ def lowered(term: Scalar, locate: Locate) -> Scalar:
     def walk(s: Scalar) -> Scalar:
         match s:
             case Sum(terms):
-                if all(sign > 0 and isinstance(t, Total) for sign, t in terms):
+                if all(sign > 0 and isinstance(t, Total | Product) for sign, t in terms):
                     whole = lifted([walk(t) for t in _flat(t for _, t in terms)])
                     if whole:
                         return whole

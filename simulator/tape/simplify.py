@@ -37,6 +37,10 @@ def simplified(name: str, args: tuple[Expression, ...], params: dict[str, Any]) 
     match name:
         case "negative" if _is(a, "negative"):
             return a.args[0]
+        case "divide" if _is(a, "negative") and b.value is None:
+            return -(a.args[0] / b)
+        case "sum" | "fold" if _is(a, "negative"):
+            return -_again(name, a.args[0], params)
         case "negative" if over_a:
             return -over_a[0] / over_a[1]
         case "negative" if _is(a, "divide") and _is(a.args[0], "negative"):
@@ -45,10 +49,12 @@ def simplified(name: str, args: tuple[Expression, ...], params: dict[str, Any]) 
             return (over_a[0] + over_b[0]) / over_a[1]
         case "add" if _is(b, "negative"):
             return a - b.args[0]
-        case "multiply" if _is_literal(a, 1) and b.value is None:
+        case "multiply" if _is_literal(a, 1):
             return b
-        case "multiply" if _is_literal(b, 1) and a.value is None:
+        case "multiply" if _is_literal(b, 1):
             return a
+        case "multiply" if _is(b, "multiply") and b.args[0].value is not None:  # a*(2*b) = 2*a*b
+            return b.args[0] * a * b.args[1]
         case "multiply" if _is_literal(a, -1):
             return -b
         case "multiply" if _is_literal(b, -1):

@@ -85,7 +85,6 @@ def written(workbook: Workbook, path: Path, engines: Sequence[str], progress: Pr
 
 def verify_file(path: Path, engines: Sequence[str]) -> Verification:
     """Verify a workbook that was built earlier, with the given numbers that stand in it now."""
-    from simulator.xlsx.reader import read_run
+    from simulator.xlsx.reader import read_workbook
 
-    workbook = workbook_of(read_run(path))
-    return verify(path, workbook, engines, fresh=False)
+    return verify(path, read_workbook(path), engines, fresh=False)

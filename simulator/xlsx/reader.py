@@ -1,4 +1,4 @@
-"""Read back what a workbook was built from: its lesson, its epochs, and its given numbers as they stand now."""
+"""Read back what a workbook was built from: its lesson or network, and its given numbers as they stand now."""
 
 from __future__ import annotations
 
@@ -9,15 +9,22 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from simulator.book.network import DATA, NETWORK, PARAMETERS, network_workbook
+from simulator.book.plane import PLANE
+from simulator.book.workbook import Workbook, workbook_of
 from simulator.errors import SimulatorError, WorkbookError
 from simulator.lessons import find_lesson
 from simulator.lessons.run import Run
 from simulator.lessons.setting import Setting, settings_of
+from simulator.nn.description import read_description
+from simulator.sheet.address import a1
 from simulator.xlsx.writer import PROPERTY
 
 
-def read_run(path: Path) -> Run:
-    """The run that a generated workbook shows, with the given numbers that its cells hold.
+def read_workbook(path: Path) -> Workbook:
+    """The workbook that a generated file must be, with the given numbers that its cells hold.
 
     Raises WorkbookError when the file isn't a workbook, or wasn't built here.
     """
@@ -34,7 +41,7 @@ def read_run(path: Path) -> Run:
             warnings.simplefilter("ignore")  # about extensions that openpyxl doesn't keep; nothing is saved here
             book: Any = openpyxl.load_workbook(path, read_only=True)
             with closing(book):
-                return _run_of(book, path)
+                return _workbook_of(book, path)
     except SimulatorError:
         raise
     except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError, SyntaxError, InvalidFileException) as error:
@@ -44,7 +51,7 @@ def read_run(path: Path) -> Run:
         ) from error
 
 
-def _run_of(book: Any, path: Path) -> Run:
+def _workbook_of(book: Any, path: Path) -> Workbook:
     stored = next((p.value for p in book.custom_doc_props.props if p.name == PROPERTY), None)
     if stored is None:
         raise WorkbookError(
@@ -52,6 +59,8 @@ def _run_of(book: Any, path: Path) -> Run:
             "Build it with 'simulator build LESSON'."
         )
     described = json.loads(str(stored))
+    if "network" in described:
+        return _network_of(book, path, int(described["samples"]))
     lesson, epochs = find_lesson(described["lesson"]), int(described["epochs"])
     by_sheet: dict[str, list[Setting]] = {}
     for setting in settings_of(lesson, epochs, {}).items.values():
@@ -74,4 +83,35 @@ def _run_of(book: Any, path: Path) -> Run:
                     f"'{path}'. Type a number, or build the workbook again."
                 )
             changed[setting.name] = float(value)
-    return Run.of(lesson, epochs, changed, strict=False)
+    return workbook_of(Run.of(lesson, epochs, changed, strict=False))
+
+
+def _network_of(book: Any, path: Path, samples: int) -> Workbook:
+    """A network's workbook from its description, on the last sheet, and the numbers on its other sheets."""
+    for name in (NETWORK, PARAMETERS, DATA):
+        if name not in book.sheetnames:
+            raise WorkbookError(
+                f"A network's workbook must have the sheet '{name}'. Received: '{path}' without it. Build it again."
+            )
+    lines = [row[0] for row in book[NETWORK].iter_rows(min_row=4, max_col=1, values_only=True)]
+    described = read_description("\n".join(str(line or "") for line in lines), path.parent, with_data=False)
+    model = described.model
+    numbers = {
+        (name, r, c): float(value)
+        for name in (PARAMETERS, DATA, PLANE)
+        if name in book.sheetnames
+        for r, row in enumerate(book[name].iter_rows(values_only=True))
+        for c, value in enumerate(row)
+        if isinstance(value, int | float)
+    }
+    X = np.zeros((samples, *model.inputs.shape))
+    Y = None if described.forward else np.zeros(model.label_shape(samples))
+    workbook = network_workbook(model, X, Y, described.epochs or 1, described.batch_size, numbers)
+    missing = [at for at in workbook.given if at not in numbers]
+    if missing:
+        sheet, row, col = missing[0]
+        raise WorkbookError(
+            f"A given number must be a number in its cell. Received: nothing in {sheet}!{a1(row, col)} of '{path}'. "
+            "Type a number, or build the workbook again."
+        )
+    return workbook

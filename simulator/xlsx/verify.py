@@ -14,6 +14,7 @@ import numpy as np
 
 from simulator.book.workbook import Workbook
 from simulator.sheet.address import a1, sheet_prefix
+from simulator.sheet.panel import Panel
 from simulator.sheet.sheet import Sheet
 from simulator.xlsx.formulas import Formulas, read_formulas, with_numbers
 from simulator.xlsx.recalculate import STORED, Grid, recalculated, stop_engines
@@ -183,15 +184,22 @@ def _shown(grid: Grid, at: At) -> str:
 def _reading_order(sheet: Sheet) -> Order:
     """Sorts cells so that a cause comes before its consequences.
 
-    Tables before the single cells that look into them, block by block, and left to right within a block.
+    Tables before the single cells that look into them, block by block; within a block from left to right, within a
+    network's step in the order of computation.
     """
-    spans = [(t.first_row, t.last_row, t.height) for t in sheet.tables]
+    computed = {
+        id(t): {(row, col): node.serial for row, col, _, node, _ in t.entries}
+        for t in sheet.tables
+        if isinstance(t, Panel)
+    }
 
     def order(at: At) -> tuple[bool, int, int, int]:
         row, col = at
-        for first, last, height in spans:
-            if first <= row <= last:
-                return False, first + (row - first) // height * height, col, row
+        for t in sheet.tables:
+            if t.first_row <= row <= t.last_row:
+                block, within = divmod(row - t.first_row, t.height)
+                place = computed[id(t)].get((within, col), col) if id(t) in computed else col
+                return False, block, place, row
         return True, row, col, row
 
     return order

@@ -21,6 +21,7 @@ from simulator.errors import SettingError
 from simulator.lessons.playground import PLAYGROUND, Outcome, find_playground, ideal_loss
 from simulator.nn.runs import Runs
 from simulator.report.playground import build_playground, draw_outcome, page_of
+from simulator.xlsx.build import verify_file
 from simulator.xlsx.recalculate import EMBEDDED, LIBREOFFICE
 from simulator.xlsx.report import lines_of
 from simulator.xlsx.verify import verify
@@ -114,6 +115,12 @@ def test_a_planted_fault_in_a_boundary_formula_is_found(tmp_path: Path) -> None:
     done = verify(broken, workbook, EMBEDDED)
     wrong = {(f.source, m.sheet, m.cell) for f in done.findings for m in f.mismatches}
     assert {(engine, POINTS, cell) for engine in EMBEDDED} <= wrong
+
+
+def test_a_lessons_workbook_is_verified_from_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "lesson.xlsx"
+    build_playground(PLAYGROUND["playground-linear"], outcome("playground-linear"), path, epochs=3)
+    assert verify_file(path, EMBEDDED).agrees
 
 
 def test_a_network_of_other_inputs_has_no_boundary() -> None:

@@ -1,0 +1,163 @@
+"""What a lecturer sees in the workbook of a network."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import openpyxl
+import pytest
+
+from simulator import nn
+from simulator.lessons.gallery import EXHIBITS
+from simulator.sheet.panel import Panel
+from simulator.xlsx.build import verify_file
+from simulator.xlsx.formulas import sheet_parts
+from tests.nn.networks import CASES, case
+from tests.nn.test_formula import spread_of, workbook_of
+
+
+def test_a_small_network_stands_on_one_sheet_and_a_larger_one_on_a_sheet_per_layer() -> None:
+    names = [s.name for s in workbook_of(CASES["dense"]()).sheets]
+    assert names == ["Index", "Parameters", "Data", "Training", "Charts", "Boundary", "Boundary points", "Network"]
+    names = [s.name for s in workbook_of(CASES["maxpooling2d"]()).sheets]
+    layers = ["Input", "1 Conv2D", "2 MaxPooling2D", "3 Flatten", "4 Dense", "Loss"]
+    assert names == ["Index", "Parameters", "Data", *layers, "Charts", "Network"]
+
+
+@pytest.mark.parametrize("name", ["dense", "lstm", "conv2d", "adam-batches"])
+def test_the_index_lists_every_array_with_its_shape_equation_and_a_link_to_its_block(name: str) -> None:
+    workbook = workbook_of(CASES[name]())
+    index = workbook.sheets[0]
+    panels = {s.name: t for s in workbook.sheets for t in s.tables if isinstance(t, Panel)}
+    links = {(c.value, c.link) for c in index.cells.values() if c.link}
+    texts = {c.value for c in index.cells.values()}
+    for sheet, panel in panels.items():
+        for text in panel.texts:
+            if text.style.bold and text.text:
+                symbol = text.text.split(" · ")[0]
+                cell = f"{openpyxl.utils.get_column_letter(text.col + 1)}{panel.first_row + text.row + 1}"
+                assert (symbol, f"internal:'{sheet}'!{cell}") in links
+    assert any(str(t).startswith("P = ") for t in texts)
+
+
+@pytest.mark.parametrize("name", ["dense", "lstm", "conv2d"])
+def test_a_gradient_stands_below_what_it_belongs_to(name: str) -> None:
+    spread = spread_of(workbook_of(CASES[name]()))
+    blocks = {b.name: (panel.sheet, b) for panel in spread.panels for b in panel.blocks_}
+    pairs = [(base, f"d{base}") for base in blocks if f"d{base}" in blocks]
+    assert len(pairs) >= 4
+    for base, gradient in pairs:
+        (here, upper), (there, lower) = blocks[base], blocks[gradient]
+        assert (here, upper.col) == (there, lower.col)
+        assert upper.row < lower.row
+
+
+def test_images_and_kernels_are_coloured_grids() -> None:
+    sheets = {s.name: s for s in workbook_of(CASES["conv2d"]()).sheets}
+    assert {h.kind for h in sheets["1 Conv2D"].highlights} == {"signed", "shade"}
+    assert sheets["Data"].highlights[0].kind == "shade"
+    assert sheets["Parameters"].highlights[0].kind == "signed"
+
+
+def test_batches_follow_each_other_in_a_fixed_order() -> None:
+    four = case((1,), nn.Dense(1), n=4, batch_size=2)
+    spread = spread_of(workbook_of(four, epochs=2))
+    x = next(node for node, _ in spread.program.entries if node.name == "X")
+    seen = [[v[spread.slot[x.serial, (i, 0)]] for i in range(2)] for v in spread.values]
+    np.testing.assert_array_equal(np.ravel(seen), np.tile(four.X.ravel(), 2))
+
+
+def test_the_learning_rate_decays_with_the_steps_of_all_epochs() -> None:
+    decayed = CASES["inverse-time-batches"]()
+    spread = spread_of(workbook_of(decayed, epochs=2))
+    rate = next(node for node, _ in spread.program.entries if node.name == "rate")
+    rates = [v[spread.slot[rate.serial, ()]] for v in spread.values]
+    np.testing.assert_allclose(rates, [0.5 / (1 + 0.7 * k / 2) for k in range(4)], rtol=1e-15)
+
+
+def test_a_forward_workbook_holds_the_trained_weights_and_the_answers(tmp_path: Path) -> None:
+    trained = CASES["batchnorm"]()
+    trained.model.fit(trained.X, trained.Y, epochs=5)
+    path = tmp_path / "forward.xlsx"
+    assert trained.model.to_workbook(path, trained.X, what="forward", engine="embedded").agrees
+    assert verify_file(path, ["formualizer"]).agrees
+    book = openpyxl.load_workbook(path, data_only=True)
+    assert "Charts" not in book.sheetnames
+    numbers = [c for row in book["Parameters"].iter_rows(values_only=True) for c in row if isinstance(c, float)]
+    assert all(any(abs(x - n) < 1e-15 for n in numbers) for w in trained.model.get_weights() for x in w.ravel())
+    shown = [c for row in book["Forward"].iter_rows(values_only=True) for c in row if isinstance(c, float)]
+    assert all(any(abs(x - n) < 1e-12 for n in shown) for x in trained.model.predict(trained.X).ravel())
+
+
+def test_a_ledger_of_a_model_is_one_row_per_epoch(tmp_path: Path) -> None:
+    exhibit = EXHIBITS["two-two-two"]
+    path = tmp_path / "ledger.xlsx"
+    assert exhibit.make().to_workbook(path, exhibit.X, exhibit.Y, epochs=3, layout="ledger", engine="embedded").agrees
+    rows = list(openpyxl.load_workbook(path, data_only=True)["Training"].iter_rows(min_row=7, values_only=True))
+    names = list(rows[0])
+    assert abs(rows[3][names.index("E_tot")] - 0.242519857) < 5e-10  # type: ignore[operator]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("built")
+    dense = CASES["dense"]()
+    dense.model.to_workbook(folder / "dense.xlsx", dense.X, dense.Y, epochs=3)
+    return folder / "dense.xlsx"
+
+
+def with_cell(path: Path, copy: Path, sheet: str, cell: str, change: Callable[[str], str]) -> None:
+    """A copy of a workbook with one cell's XML changed."""
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED) as new:
+        part = sheet_parts(old)[sheet]
+        for name in old.namelist():
+            data = old.read(name)
+            if name == part:
+                text = data.decode()
+                mine = re.search(rf'<c r="{cell}"[^>]*>.*?</c>', text)
+                assert mine and change(mine[0]) != mine[0]
+                data = text.replace(mine[0], change(mine[0])).encode()
+            new.writestr(name, data)
+
+
+def test_a_planted_fault_in_a_gradient_is_found_at_its_cell(built: Path, tmp_path: Path) -> None:
+    dense = CASES["dense"]()
+    spread = spread_of(workbook_of(dense, 3))
+    node = next(n for n, _ in spread.program.entries if n.name == "dZ1")
+    cell = spread.address(node, (1, 2), 1).split("!")[1]
+    right = next(t for (n, i), t in zip(spread.program.entries, spread.program.texts, strict=True) if n is node)
+    assert "^2" in right[1]
+    copy = tmp_path / "wrong.xlsx"
+    with_cell(built, copy, "Training", cell, lambda xml: xml.replace("^2", "^3"))
+    found = verify_file(copy, ["ironcalc", "formualizer"])
+    assert not found.agrees
+    engine = next(f for f in found.findings if f.source == "formualizer")
+    assert engine.mismatches[0].cell == cell
+
+
+def test_a_changed_learning_rate_is_verified_with_it(built: Path, tmp_path: Path) -> None:
+    book = openpyxl.load_workbook(built)
+    book["Parameters"]["B5"] = 0.75
+    book.save(tmp_path / "changed.xlsx")
+    found = verify_file(tmp_path / "changed.xlsx", ["formualizer"])
+    assert next(f for f in found.findings if f.source == "formualizer").wrong == 0
+
+
+@pytest.mark.parametrize("name", EXHIBITS)
+def test_every_exhibit_is_built_and_small(name: str, tmp_path: Path) -> None:
+    e = EXHIBITS[name]
+    path = tmp_path / f"{name}.xlsx"
+    assert e.make().to_workbook(path, e.X, e.Y, e.epochs, batch_size=e.batch_size).agrees
+    assert path.stat().st_size < 5_000_000
+
+
+def test_the_committed_gallery_is_what_the_code_builds(tmp_path: Path) -> None:
+    folder = Path(__file__).parents[2] / "workbooks" / "gallery"
+    assert {p.stem for p in folder.glob("*.xlsx")} == set(EXHIBITS)
+    e = EXHIBITS["two-two-two"]
+    e.make().to_workbook(tmp_path / "again.xlsx", e.X, e.Y, e.epochs)
+    assert (tmp_path / "again.xlsx").read_bytes() == (folder / "two-two-two.xlsx").read_bytes()

@@ -1,0 +1,200 @@
+"""What a model refuses, with the whole message: the rule, what was received, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simulator import nn
+from simulator.errors import LayoutError, SettingError, ShapeError, SimulatorError
+
+X = [[0.0, 0], [0, 1], [1, 0], [1, 1]]
+Y = [[0.0], [1], [1], [0]]
+
+
+def xor(activation: str | None = "sigmoid", loss: str = "binary_crossentropy", units: int = 1) -> nn.Model:
+    layers = [nn.Input((2,)), nn.Dense(3, activation="tanh"), nn.Dense(units, activation=activation)]
+    return nn.Sequential(layers).compile(nn.SGD(3.0), loss)
+
+
+def built(model: nn.Model, X: object = X, Y: object = Y, **options: object) -> Callable[[Path], object]:
+    return lambda folder: model.to_workbook(folder / "x.xlsx", X, Y, **options)  # type: ignore[arg-type]
+
+
+# what goes wrong, the error, the whole message
+REFUSED: list[tuple[Callable[[Path], object], type[SimulatorError], str]] = [
+    (
+        built(xor(), X=[[0, 1, 2]]),
+        ShapeError,
+        "X must be samples of shape (2,). Received: an array (1, 3). Give it the shape (N, 2).",
+    ),
+    (
+        built(xor(), X=[[0, 1], [2]]),
+        SettingError,
+        "X must be numbers in rows of one length. Received: setting an array element with a sequence. The requested "
+        "array has an inhomogeneous shape after 1 dimensions. The detected shape was (2,) + inhomogeneous part.",
+    ),
+    (
+        built(xor(), X=[[0, 1], [np.nan, 1], [1, 0], [1, 1]]),
+        SettingError,
+        "X must be finite numbers. Received: nan at (1, 0), 1 in all. Remove these samples or fill them in.",
+    ),
+    (
+        built(xor(), Y=[[0], [1]]),
+        ShapeError,
+        "binary_crossentropy needs labels of shape (4, 1). Received: an array (2, 1). Check the last layer's units.",
+    ),
+    (
+        built(xor(), Y=[[0], [2], [1], [0]]),
+        SettingError,
+        "binary_crossentropy needs labels 0 and 1. Received: 2.0.",
+    ),
+    (
+        built(xor("softmax", "categorical_crossentropy", 2), Y=[[1, 0], [1, 1], [0, 1], [0, 1]]),
+        SettingError,
+        "categorical_crossentropy needs rows of zeros with a single 1. Received: [1. 1.]. "
+        "Class numbers go with sparse_categorical_crossentropy.",
+    ),
+    (
+        built(xor("softmax", "sparse_categorical_crossentropy", 2), Y=[0, 1, 2, 0]),
+        SettingError,
+        "Labels of sparse_categorical_crossentropy are whole numbers from 0 to 1. Received: 2.",
+    ),
+    (
+        lambda folder: xor("tanh"),
+        SettingError,
+        "binary_crossentropy follows a last layer with activation 'sigmoid'. Received: Dense with activation 'tanh'. "
+        "Write nn.Dense(..., activation='sigmoid') or choose another loss.",
+    ),
+    (
+        lambda folder: xor(loss="hinge"),
+        SettingError,
+        "A loss must be one of mean_squared_error, mean_absolute_error, binary_crossentropy, "
+        "categorical_crossentropy, sparse_categorical_crossentropy. Received: 'hinge'.",
+    ),
+    (
+        lambda folder: nn.Dense(3, activation="sigmod"),
+        SettingError,
+        "An activation must be one of linear, sigmoid, tanh, relu, leaky_relu, elu, softmax. Received: 'sigmod'. "
+        "Did you mean 'sigmoid'?",
+    ),
+    (
+        lambda folder: nn.Dense(units=3, activaton="tanh"),  # type: ignore[call-arg]
+        SettingError,
+        "Dense takes units, activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer. "
+        "Received: activaton='tanh'. Did you mean 'activation'?",
+    ),
+    (
+        lambda folder: nn.Dense(0),
+        SettingError,
+        "Dense needs a positive number of units. Received: 0.",
+    ),
+    (
+        lambda folder: nn.Conv2D(2, 5)(nn.Input((4, 4, 1))),
+        SettingError,
+        'Conv2D must fit into its input. Received: window (5, 5), input (4, 4, 1). padding="same" pads.',
+    ),
+    (
+        lambda folder: nn.Dense(2)(nn.Input((4, 4, 1))),
+        ShapeError,
+        "Dense needs a vector or a sequence of vectors; flatten images first, a sample of 1 axis. "
+        "Received: samples of shape (4, 4, 1). Check the layer before it.",
+    ),
+    (
+        lambda folder: nn.LSTM(2)(nn.Input((4,))),
+        ShapeError,
+        "LSTM needs a sequence (steps, features), a sample of 2 axes. "
+        "Received: samples of shape (4,). Check the layer before it.",
+    ),
+    (
+        lambda folder: nn.MultiHeadAttention(num_heads=2, key_dim=2)(nn.Input((3, 2))),
+        SettingError,
+        "A workbook shows attention with one head. Received: num_heads=2.",
+    ),
+    (
+        lambda folder: nn.Sequential([nn.Dense(2)]),
+        SettingError,
+        "Sequential starts with nn.Input((features,)). Received: Dense(name='', units=2, activation=None, "
+        "use_bias=True, kernel_initializer='glorot_uniform', bias_initializer='zeros', kernel_regularizer=None).",
+    ),
+    (
+        lambda folder: nn.SGD(learning_rate=-1),
+        SettingError,
+        "SGD needs learning_rate above 0. Received: -1.",
+    ),
+    (
+        built(xor(), batch_size=3),
+        SettingError,
+        "A workbook repeats one block of rows for every batch, so batch_size must divide the number of samples. "
+        "Received: batch_size=3, 4 samples. Choose one of 1, 2, 4.",
+    ),
+    (
+        built(xor(), epochs=5000),
+        LayoutError,
+        "A workbook shows at most 20,000 cells a step and 500,000 in all, to be read. Received: 118 cells a step, "
+        '5,000 steps. Use fewer epochs, fewer samples or smaller layers, or what="forward".',
+    ),
+    (built(xor(), epochs=0), SettingError, "epochs must be a whole number above 0. Received: 0."),
+    (
+        built(xor(), what="backward"),
+        SettingError,
+        "what must be one of training, forward. Received: 'backward'. Did you mean 'forward'?",
+    ),
+    (
+        built(xor(), Y=None),
+        SettingError,
+        'A training needs labels. Received: Y=None. Give Y, or what="forward".',
+    ),
+    (
+        lambda folder: nn.Sequential([nn.Input((2,)), nn.Dense(1)]).to_workbook(folder / "x.xlsx", X, Y),
+        SettingError,
+        "A model is compiled before it is trained. Received: no loss. Call model.compile first.",
+    ),
+    (
+        lambda folder: xor().set_weights([np.zeros((2, 2))]),
+        ShapeError,
+        "set_weights takes arrays of the shapes (2, 3), (3,), (3, 1), (1,). Received: (2, 2). "
+        "get_weights() shows the order.",
+    ),
+    (
+        built(xor(), layout="ledger"),
+        SettingError,
+        "A ledger follows one sample and its targets. Received: 4 samples.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("wrong", "error", "message"), REFUSED, ids=[m[:40] for _, _, m in REFUSED])
+def test_what_does_not_fit_is_refused_before_a_file_is_touched(
+    wrong: Callable[[Path], object], error: type[SimulatorError], message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "x.xlsx").write_text("earlier")
+    with pytest.raises(error) as caught:
+        wrong(tmp_path)
+    assert str(caught.value) == message
+    assert [p.name for p in tmp_path.iterdir()] == ["x.xlsx"]
+    assert (tmp_path / "x.xlsx").read_text() == "earlier"
+
+
+def test_a_wide_layer_is_refused_with_the_size_that_a_person_can_follow(tmp_path: Path) -> None:
+    model = nn.Sequential([nn.Input((100,)), nn.Dense(100), nn.Dense(1)]).compile("sgd", "mse")
+    with pytest.raises(LayoutError, match="at most 20,000 cells a step"):
+        model.to_workbook(tmp_path / "wide.xlsx", np.zeros((1, 100)), [[1.0]], epochs=1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_training_lowers_the_cost_and_predict_follows() -> None:
+    model = xor()
+    history = model.fit(X, Y, epochs=80)["loss"]
+    assert history[-1] < 0.05 < history[0]
+    assert np.abs(model.predict(X) - Y).max() < 0.1
+
+
+def test_the_same_seed_draws_the_same_weights_with_three_decimals() -> None:
+    one, two = xor().get_weights(), xor().get_weights()
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a, np.round(a, 3))
