@@ -1,6 +1,6 @@
 """Building, recalculating and comparing large tables, against bare XlsxWriter calls for the same cells.
 
-Run by hand: `python -m benchmarks.workbooks`; it takes some minutes and writes reports/benchmarks.md. Every
+Run by hand: `python -m benchmarks.workbooks`; it takes some minutes and writes its section of reports/benchmarks.md. Every
 measurement is a process of its own; ours and the bare one alternate, and ratios are taken pair by pair.
 """
 
@@ -10,8 +10,6 @@ import argparse
 import gc
 import json
 import math
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -20,7 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-REPORT = Path("reports/benchmarks.md")
+from benchmarks.report import machine, write_section
+
 MILLION = 14_000  # epochs of `and` whose workbook holds a million formula cells
 GROWTH = (70, 700, 7_000, 40_000)
 
@@ -117,15 +116,6 @@ def bare_write(sheets: list[tuple[str, list[tuple[int, int, str, float | str, st
     book.close()
 
 
-def processor() -> str:
-    """The processor's name, from where the system keeps it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    return next(
-        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
-
-
 def report(pairs: int) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -145,10 +135,7 @@ def report(pairs: int) -> str:
 
     cells = runs["build"][0]["cells"]
     lines = [
-        "# Benchmarks",
-        "",
-        f"`python -m benchmarks.workbooks` on {processor()}, {os.cpu_count()} cores, {platform.system()}, "
-        f"Python {platform.python_version()}. Medians of {pairs} alternating runs, each in its own process.",
+        f"`python -m benchmarks.workbooks` on {machine()}. Medians of {pairs} alternating runs, each in its own process.",
         "",
         f"## A million formula cells: `and` over {MILLION:,} epochs, {cells:,.0f} formulas",
         "",
@@ -214,9 +201,7 @@ def main() -> None:
     if options.one:
         print(json.dumps(one(options.one, options.epochs, options.folder)))
         return
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(report(options.pairs), encoding="utf-8")
-    print(REPORT)
+    print(write_section("Lessons", report(options.pairs)))
 
 
 if __name__ == "__main__":

@@ -11,12 +11,17 @@ import pytest
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+TOML = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("readme")
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "network.py").write_text(PYTHON[0].replace("model.to_workbook", "# model.to_workbook"))
+    (folder / "network.toml").write_text(TOML[0])
+    (folder / "xor.csv").write_text("x1,x2,y\n0,0,0\n0,1,1\n1,0,1\n1,1,0\n")
+    return folder
 
 
 @pytest.mark.parametrize("example", CONSOLE, ids=[c.splitlines()[0][2:40] for c in CONSOLE])
@@ -32,12 +37,24 @@ def test_console_example(example: str, folder: Path) -> None:
         assert printed == expected
 
 
-def test_python_example(folder: Path) -> None:
+def test_a_network_is_built_from_python(folder: Path) -> None:
     done = subprocess.run([sys.executable, "-c", PYTHON[0]], cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (folder / "xor.xlsx").exists()
+
+
+def test_the_toml_describes_the_same_network(folder: Path) -> None:
+    command = [sys.executable, "-m", "simulator", "build", "network.toml", "--out", "toml.xlsx"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "8,470 formulas, all agree" in done.stdout
+
+
+def test_python_example(folder: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", PYTHON[1]], cwd=folder, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert 0 < float(done.stdout) < 1
 
 
 def test_there_is_something_to_run() -> None:
-    assert len(CONSOLE) == 3
-    assert len(PYTHON) == 2
+    assert (len(CONSOLE), len(TOML), len(PYTHON)) == (4, 1, 3)

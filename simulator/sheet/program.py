@@ -126,12 +126,20 @@ class Program:
     # Values
 
     @cached_property
-    def _steps(self) -> tuple[Step, Step]:
-        """What computes the first block, and every later one from the block before."""
+    def _first(self) -> Step:
+        """What computes the first block."""
+        return self._step(0)
+
+    @cached_property
+    def _later(self) -> Step:
+        """What computes every later block from the one before."""
+        return self._step(1)
+
+    def _step(self, which: int) -> Step:
         used: dict[tuple[int, Index], int] = {}
-        sources = [[self._source(which, dialect, used) for dialect in (PYTHON, CAREFUL_PYTHON)] for which in (0, 1)]
-        first, later = (step_of(fast, careful, tuple(self.givens[key] for key in used)) for fast, careful in sources)
-        return first, later
+        fast = self._source(which, PYTHON, used)
+        givens = tuple(self.givens[key] for key in used)
+        return step_of(fast, lambda: self._source(which, CAREFUL_PYTHON, used), givens)
 
     def _source(self, which: int, dialect: Dialect, used: dict[tuple[int, Index], int]) -> str:
         """The body of a function of the previous block p, the fed values f and the given numbers g."""
@@ -157,11 +165,10 @@ class Program:
 
     def blocks(self, count: int) -> Iterator[Values]:
         """The values of every block, in the order of `entries`; NaN where the spreadsheet shows an error."""
-        first, later = self._steps
         fed = self.feed.blocks() if self.feed else None
         previous: Values = ()
         for k in range(count):
-            previous = (later if k else first)(previous, next(fed) if fed else ())
+            previous = (self._later if k else self._first)(previous, next(fed) if fed else ())
             yield previous
 
 

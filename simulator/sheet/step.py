@@ -12,11 +12,11 @@ Values = tuple[float, ...]
 Step = Callable[[Values, Values], Values]
 
 
-def step_of(fast: str, careful: str, givens: Values) -> Step:
+def step_of(fast: str, careful: Callable[[], str], givens: Values) -> Step:
     """A function of (previous block, block followed) from two sources of `def step(p, f, g)`.
 
-    fast computes with the C library's functions. Where it fails, careful does it again with errors that
-    spread as NaN, as they spread in a spreadsheet.
+    fast computes with the C library's functions. Where it fails, what careful returns does it again with errors
+    that spread as NaN, as they spread in a spreadsheet.
     """
     quick = _function(fast, {"exp": math.exp, "log": math.log, "tanh": math.tanh, "pow": math.pow, "sqrt": math.sqrt})
     slow: list[Callable[..., Values]] = []  # made when it is first needed
@@ -30,7 +30,7 @@ def step_of(fast: str, careful: str, givens: Values) -> Step:
         if failed:
             if not slow:
                 functions = {name: _or_nan(getattr(math, name)) for name in ("exp", "log", "tanh", "pow", "sqrt")}
-                slow.append(_function(careful, {**functions, "max": _or_nan(max), "choose": _choose}))
+                slow.append(_function(careful(), {**functions, "max": _or_nan(max), "choose": _choose}))
             with np.errstate(all="ignore"):
                 found = slow[0](*([np.float64(x) for x in xs] for xs in (previous, followed, givens)))
             found = tuple(float(x) if math.isfinite(x) else math.nan for x in found)

@@ -13,6 +13,7 @@ from simulator.sheet.step import Values
 from simulator.sheet.style import Style
 from simulator.sheet.table import PlannedCell
 
+PART = 2_000  # characters of a template's f-strings
 Printer = Callable[[tuple[int, ...], Values], str]  # (first row of the block on every sheet, values) -> text
 
 
@@ -46,7 +47,7 @@ def _formula(c: PlannedCell, later: bool) -> str:
 
 
 def _compiled(table: Body, template: str) -> Printer:
-    """A function that fills in the template: one f-string, in which every row number is added once."""
+    """A function that fills in the template: f-strings, in which every row number is added once."""
     sheets = list(table.rows_at(0))
     offsets: dict[tuple[str, int], str] = {}
 
@@ -56,7 +57,10 @@ def _compiled(table: Body, template: str) -> Printer:
     body = re.sub(r"\{([^|}]+)\|(-?\d+)\}", row_name, template)
     lines = [f" {name} = b[{sheets.index(sheet)}] + {offset}" for (sheet, offset), name in offsets.items()]
     scope: dict[str, Any] = {}
-    source = "\n".join(["def render(b, v):", *lines, f" return f'''{body}'''"])
+    # Python's compiler looks for every replacement field from the start of its f-string, hence many short ones.
+    parts = re.findall(rf".{{0,{PART}}}[^\n>]*(?:>|\n|$)", body, re.DOTALL)
+    strings = "".join(f"f'''{part}'''," for part in parts if part)
+    source = "\n".join(["def render(b, v):", *lines, f" return ''.join(({strings}))"])
     exec(source, scope)  # our own text: formulas from the tape, numbers of rows and styles
     render: Printer = scope["render"]
     return render
