@@ -47,7 +47,7 @@ def test_the_toml_describes_the_same_network(folder: Path) -> None:
     command = [sys.executable, "-m", "simulator", "build", "network.toml", "--out", "toml.xlsx"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "8,470 formulas, all agree" in done.stdout
+    assert "16,630 formulas, all agree" in done.stdout
 
 
 def test_python_example(folder: Path) -> None:
