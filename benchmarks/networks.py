@@ -80,7 +80,7 @@ def in_a_process(kind: str, size: int) -> Numbers:
     return found
 
 
-LARGE = (("xor-sgd", 1650), ("lenet-digit", 100), ("lstm", 550))
+LARGE = (("two-two-two", 3700), ("lenet-digit", 100), ("lstm", 550))
 GROWTH: tuple[tuple[str, str, tuple[int, ...]], ...] = (
     ("steps", "steps of a 4-3-3-1 network on 4 samples", (10, 100, 1000, 2000)),
     ("units", "units in two hidden layers, 1 step, 4 samples", (4, 16, 32, 48)),

@@ -1,7 +1,7 @@
 """Building, recalculating and comparing large tables, against bare XlsxWriter calls for the same cells.
 
-Run by hand: `python -m benchmarks.workbooks`; it takes some minutes and writes its section of reports/benchmarks.md. Every
-measurement is a process of its own; ours and the bare one alternate, and ratios are taken pair by pair.
+Run by hand: `python -m benchmarks.workbooks`; it takes some minutes and writes its section of reports/benchmarks.md.
+Every measurement is a process of its own; ours and the bare one alternate, and ratios are taken pair by pair.
 """
 
 from __future__ import annotations
@@ -135,7 +135,8 @@ def report(pairs: int) -> str:
 
     cells = runs["build"][0]["cells"]
     lines = [
-        f"`python -m benchmarks.workbooks` on {machine()}. Medians of {pairs} alternating runs, each in its own process.",
+        f"`python -m benchmarks.workbooks` on {machine()}. Medians of {pairs} alternating runs, each in its own "
+        "process.",
         "",
         f"## A million formula cells: `and` over {MILLION:,} epochs, {cells:,.0f} formulas",
         "",

@@ -110,7 +110,7 @@ def _build_networks(
         kind = what or ("forward" if n.forward else "training")
         count = epochs if epochs is not None else n.epochs or 10
         with _progress(file.stem) as progress:
-            done = build_network(n.model, path, n.X, n.Y, count, size, kind, layout, engine, progress)
+            done = build_network(n.model, path, n.X, n.Y, count, size, kind, layout, engine=engine, progress=progress)
             agrees = _handed_over(done) and agrees
     raise typer.Exit(0 if agrees else 1)
 
@@ -206,13 +206,12 @@ def demo(engine: Engine = "embedded") -> None:
 def gallery(engine: Engine = "embedded") -> None:
     """Build and verify the gallery: small networks with every kind of layer."""
     from simulator.lessons.gallery import EXHIBITS
-    from simulator.xlsx.build import build_network
 
     agrees = True
     for name, e in EXHIBITS.items():
         path = WORKBOOKS / "gallery" / f"{name}.xlsx"
         with _progress(name) as progress:
-            done = build_network(e.make(), path, e.X, e.Y, e.epochs, e.batch_size, engine=engine, progress=progress)
+            done = e.build(path, engine, progress)
         agrees = _say(done, short=True) and agrees
     raise typer.Exit(0 if agrees else 1)
 

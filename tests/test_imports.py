@@ -10,7 +10,8 @@ import simulator
 ROOT = Path(simulator.__file__).parent
 ORDER = ["datasets", "tape", "sheet", "nn", "lessons", "book", "xlsx", "report"]
 HANDS_OVER = {
-    "nn/model.py": {"simulator.xlsx.build", "simulator.xlsx.verify"}
+    "nn/model.py": {"simulator.xlsx.build", "simulator.xlsx.verify"},
+    "lessons/gallery.py": {"simulator.xlsx.verify"},
 }  # to_workbook, the one call against the current
 FOREIGN = {"xlsxwriter": {"xlsx/writer.py"}, "ironcalc": {"xlsx/engines/ironcalc.py"}}
 FOREIGN |= {"formualizer": {"xlsx/engines/formualizer.py"}, "python_calamine": {"xlsx/engines/stored.py"}}

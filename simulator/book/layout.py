@@ -53,8 +53,8 @@ def check_size(step: Step, count: int) -> None:
         )
 
 
-def lay_out(step: Step, model: Model, formats: Mapping[str, str]) -> Plan:
-    """The blocks of a step, placed. formats has the number formats of data, by block."""
+def lay_out(step: Step, model: Model, formats: Mapping[str, str], suffix: str = "") -> Plan:
+    """The blocks of a step, placed. formats has the number formats of data, by block; suffix ends sheet names."""
     groups: dict[int, list[Shown]] = {}
     for s in step.shown:
         groups.setdefault(s.layer, []).append(s)
@@ -68,7 +68,7 @@ def lay_out(step: Step, model: Model, formats: Mapping[str, str]) -> Plan:
     for title, layers in sheets:
         pictures = any(is_picture(s.node.shape, s.kind) and s.node.shape[-1] > 3 for k in layers for s in groups[k])
         one = _panel(
-            _sheet_name(title), [groups[layer] for layer in layers], step, NARROW if pictures else WIDE, formats
+            _sheet_name(title, suffix), [groups[layer] for layer in layers], step, NARROW if pictures else WIDE, formats
         )
         plan = Plan(
             plan.panels + one.panels, plan.widths | one.widths, plan.layers | one.layers, plan.shown | one.shown
@@ -76,9 +76,9 @@ def lay_out(step: Step, model: Model, formats: Mapping[str, str]) -> Plan:
     return plan
 
 
-def _sheet_name(title: str) -> str:
+def _sheet_name(title: str, suffix: str) -> str:
     """A title that a sheet may have: 31 characters, none of []:*?/\\."""
-    return re.sub(r"[\[\]:*?/\\']", " ", title)[:31].strip()
+    return re.sub(r"[\[\]:*?/\\']", " ", title)[: 31 - len(suffix)].strip() + suffix
 
 
 def _panel(sheet: str, groups: Sequence[list[Shown]], step: Step, width: float, formats: Mapping[str, str]) -> Plan:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,10 @@ from numpy.typing import NDArray
 from simulator import nn
 from simulator.nn.layer import Layer
 from simulator.nn.optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from simulator.nn.model import Progress
+    from simulator.xlsx.verify import Verification
 
 Array = NDArray[np.float64]
 
@@ -25,7 +31,16 @@ class Exhibit:
     X: Array
     Y: Array
     epochs: int
-    batch_size: int | None = None
+    against: Callable[[], nn.Model] | None = None  # another training that is shown beside it
+
+    def build(
+        self, path: Path, engine: str = "ironcalc", progress: Progress = lambda done, total: None
+    ) -> Verification:
+        """Write its workbook, verified; see `simulator.nn.Model.to_workbook`."""
+        rival = self.against() if self.against else None
+        return self.make().to_workbook(
+            path, self.X, self.Y, self.epochs, against=rival, engine=engine, progress=progress
+        )
 
 
 def _model(
@@ -68,6 +83,12 @@ DIGIT_X = np.array([[float(c == "#") for c in line] for line in DIGIT.split()]).
 TOKENS = np.array([[[1.0, 0, 0.5], [0, 1, -0.5], [0.5, 0.5, 0], [-1, 0.5, 1]]])
 AND_X = np.array([[0.0, 0], [0, 1], [1, 0], [1, 1]])
 XOR_Y = np.array([[0.0], [1], [1], [0]])
+
+
+def xor(title: str, optimizer: Optimizer) -> Callable[[], nn.Model]:
+    layers: list[Layer] = [nn.Dense(3, activation="tanh"), nn.Dense(1, activation="sigmoid")]
+    return _model(title, AND_X, layers, optimizer, "binary_crossentropy")
+
 
 EXHIBITS = {
     exhibit.name: exhibit
@@ -186,25 +207,14 @@ EXHIBITS = {
             CIRCLE_Y[:6],
             30,
         ),
-        *(
-            Exhibit(
-                f"xor-{name}",
-                f"XOR with {title}, from the same first weights as xor-{other}",
-                _model(
-                    f"XOR with {title}",
-                    AND_X,
-                    [nn.Dense(3, activation="tanh"), nn.Dense(1, activation="sigmoid")],
-                    optimizer,
-                    "binary_crossentropy",
-                ),
-                AND_X,
-                XOR_Y,
-                60,
-            )
-            for name, other, title, optimizer in (
-                ("sgd", "adam", "SGD", nn.SGD(0.1)),
-                ("adam", "sgd", "Adam", nn.Adam(0.1)),
-            )
+        Exhibit(
+            "adam-against-sgd",
+            "XOR with Adam, and with SGD from the same first weights",
+            xor("Adam", nn.Adam(0.1)),
+            AND_X,
+            XOR_Y,
+            60,
+            against=xor("SGD", nn.SGD(0.1)),
         ),
     )
 }

@@ -245,18 +245,20 @@ class Model:
         batch_size: int | None = None,
         what: str = "training",
         layout: str = "sheets",
+        against: Model | None = None,
         engine: str = "ironcalc",
         progress: Progress = lambda done, total: None,
     ) -> Verification:
         """Write the training, or with what="forward" the forward pass, as live formulas; verified before it is there.
 
         X (N, ...) inputs, Y labels as the loss wants them; layout "sheets" or "ledger" (one row per epoch, for a small
-        dense network and one sample). Raises SettingError, ShapeError or LayoutError before any file is touched when
-        data, options or size don't fit.
+        dense network and one sample); against, another compiled model with a short name, is trained on the same data
+        in sheets of its own, its cost curve beside this one's. Raises SettingError, ShapeError or LayoutError before
+        any file is touched when data, options or size don't fit.
         """
         from simulator.xlsx.build import build_network
 
-        return build_network(self, Path(path), X, Y, epochs, batch_size, what, layout, engine, progress)
+        return build_network(self, Path(path), X, Y, epochs, batch_size, what, layout, against, engine, progress)
 
 
 def _values(

@@ -209,3 +209,31 @@ class Spread:
         p = self.position(node, index)
         row = self.rows_at(block)[p.sheet] - 1 + p.row
         return f"{sheet_prefix(p.sheet)}{a1(row, p.col)}"
+
+
+@dataclass
+class Together:
+    """Several spreads with equally many steps, for a table that follows them all."""
+
+    spreads: Sequence[Spread]
+
+    @cached_property
+    def slot(self) -> Slots:
+        found: Slots = {}
+        for spread in self.spreads:
+            start = len(found)
+            found |= {key: start + k for key, k in spread.slot.items()}
+        return found
+
+    def holds(self, node: Expression) -> bool:
+        return any(spread.holds(node) for spread in self.spreads)
+
+    def position(self, node: Expression, index: Index) -> Position:
+        return next(spread for spread in self.spreads if spread.holds(node)).position(node, index)
+
+    def blocks(self) -> Iterator[Values]:
+        for values in zip(*(spread.values for spread in self.spreads), strict=True):
+            yield tuple(x for v in values for x in v)
+
+    def rows_at(self, block: int) -> dict[str, int]:
+        return {sheet: row for spread in self.spreads for sheet, row in spread.rows_at(block).items()}

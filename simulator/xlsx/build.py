@@ -52,6 +52,7 @@ def build_network(
     batch_size: int | None = None,
     what: str = "training",
     layout: str = "sheets",
+    against: Model | None = None,
     engine: str = "ironcalc",
     progress: Progress = lambda done, total: None,
 ) -> Verification:
@@ -67,10 +68,13 @@ def build_network(
     if what == "training":
         require(Y is not None, "A training needs labels.", "Y=None", 'Give Y, or what="forward".')
         y = model.labels_checked(Y, len(x))  # type: ignore[arg-type]
+    if against is not None:
+        require((what, layout) == ("training", "sheets"), "Two trainings are compared on sheets.", f"{what}, {layout}")
+        require(bool(against.loss), "A network to compare with is compiled.", "no loss", "Call against.compile first.")
     if layout == "ledger":
         workbook = workbook_of(ledger_of(model, x, y).run(epochs))
     else:
-        workbook = network_workbook(model, x, y, epochs, batch_size)
+        workbook = network_workbook(model, x, y, epochs, batch_size, against=against)
     return written(workbook, path, engines, progress)
 
 

@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from simulator.book.network import DATA, NETWORK, PARAMETERS, network_workbook
+from simulator.book.index import NETWORK
+from simulator.book.network import network_workbook
+from simulator.book.numbers import DATA, PARAMETERS
 from simulator.book.plane import PLANE
 from simulator.book.workbook import Workbook, workbook_of
 from simulator.errors import SimulatorError, WorkbookError
 from simulator.lessons import find_lesson
 from simulator.lessons.run import Run
 from simulator.lessons.setting import Setting, settings_of
-from simulator.nn.description import read_description
+from simulator.nn.description import Described, read_description
 from simulator.sheet.address import a1
 from simulator.xlsx.writer import PROPERTY
 
@@ -60,7 +62,7 @@ def _workbook_of(book: Any, path: Path) -> Workbook:
         )
     described = json.loads(str(stored))
     if "network" in described:
-        return _network_of(book, path, int(described["samples"]))
+        return _network_of(book, path, int(described["samples"]), described.get("against", ""))
     lesson, epochs = find_lesson(described["lesson"]), int(described["epochs"])
     by_sheet: dict[str, list[Setting]] = {}
     for setting in settings_of(lesson, epochs, {}).items.values():
@@ -86,27 +88,35 @@ def _workbook_of(book: Any, path: Path) -> Workbook:
     return workbook_of(Run.of(lesson, epochs, changed, strict=False))
 
 
-def _network_of(book: Any, path: Path, samples: int) -> Workbook:
-    """A network's workbook from its description, on the last sheet, and the numbers on its other sheets."""
-    for name in (NETWORK, PARAMETERS, DATA):
+def _network_of(book: Any, path: Path, samples: int, suffix: str) -> Workbook:
+    """A network's workbook from its description, on the last sheets, and the numbers on its other sheets.
+
+    suffix ends the names of the sheets of a network that it is compared with; without one it is empty.
+    """
+    holders = [PARAMETERS, DATA, *([PARAMETERS + suffix] if suffix else [])]
+    for name in (NETWORK, NETWORK + suffix, *holders):
         if name not in book.sheetnames:
             raise WorkbookError(
                 f"A network's workbook must have the sheet '{name}'. Received: '{path}' without it. Build it again."
             )
-    lines = [row[0] for row in book[NETWORK].iter_rows(min_row=4, max_col=1, values_only=True)]
-    described = read_description("\n".join(str(line or "") for line in lines), path.parent, with_data=False)
-    model = described.model
+
+    def described(name: str) -> Described:
+        lines = [row[0] for row in book[name].iter_rows(min_row=4, max_col=1, values_only=True)]
+        return read_description("\n".join(str(line or "") for line in lines), path.parent, with_data=False)
+
+    first = described(NETWORK)
+    against = described(NETWORK + suffix).model if suffix else None
     numbers = {
         (name, r, c): float(value)
-        for name in (PARAMETERS, DATA, PLANE)
+        for name in (*holders, PLANE)
         if name in book.sheetnames
         for r, row in enumerate(book[name].iter_rows(values_only=True))
         for c, value in enumerate(row)
         if isinstance(value, int | float)
     }
-    X = np.zeros((samples, *model.inputs.shape))
-    Y = None if described.forward else np.zeros(model.label_shape(samples))
-    workbook = network_workbook(model, X, Y, described.epochs or 1, described.batch_size, numbers)
+    X = np.zeros((samples, *first.model.inputs.shape))
+    Y = None if first.forward else np.zeros(first.model.label_shape(samples))
+    workbook = network_workbook(first.model, X, Y, first.epochs or 1, first.batch_size, numbers, against=against)
     missing = [at for at in workbook.given if at not in numbers]
     if missing:
         sheet, row, col = missing[0]

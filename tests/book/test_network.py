@@ -12,6 +12,8 @@ import openpyxl
 import pytest
 
 from simulator import nn
+from simulator.book.network import network_workbook
+from simulator.errors import SettingError
 from simulator.lessons.gallery import EXHIBITS
 from simulator.sheet.panel import Panel
 from simulator.xlsx.build import verify_file
@@ -151,7 +153,7 @@ def test_a_changed_learning_rate_is_verified_with_it(built: Path, tmp_path: Path
 def test_every_exhibit_is_built_and_small(name: str, tmp_path: Path) -> None:
     e = EXHIBITS[name]
     path = tmp_path / f"{name}.xlsx"
-    assert e.make().to_workbook(path, e.X, e.Y, e.epochs, batch_size=e.batch_size).agrees
+    assert e.build(path, "ironcalc").agrees
     assert path.stat().st_size < 5_000_000
 
 
@@ -165,3 +167,35 @@ def test_the_committed_gallery_holds_what_the_code_builds(name: str) -> None:
 
 def test_the_committed_gallery_has_every_exhibit_and_no_other() -> None:
     assert {p.stem for p in FOLDER.glob("*.xlsx")} == set(EXHIBITS)
+
+
+def test_two_trainings_stand_side_by_side_and_start_from_the_same_weights() -> None:
+    e = EXHIBITS["adam-against-sgd"]
+    assert e.against
+    workbook = network_workbook(e.make(), e.X, e.Y, 3, against=e.against())
+    sheets = {s.name: s for s in workbook.sheets}
+    assert {"Training", "Training (SGD)", "Parameters (SGD)", "Network (SGD)"} <= set(sheets)
+    assert [s.name for s in sheets["Charts"].charts[0].series] == ["Adam", "SGD"]
+    adam, sgd = (s.y_numbers for s in sheets["Charts"].charts[0].series)
+    assert adam[0] == sgd[0]
+    assert adam[1] != sgd[1]
+
+
+def test_only_comparable_networks_are_compared(tmp_path: Path) -> None:
+    def model(loss: str = "mse", units: int = 1, name: str = "other") -> nn.Model:
+        return nn.Sequential([nn.Input((1,)), nn.Dense(units)], name=name).compile("sgd", loss)
+
+    wrong = [
+        (model("mae"), "Two networks are compared by one loss. Received: mean_squared_error, mean_absolute_error."),
+        (model(units=2), "Two networks are compared on the same data. Received: (1,) to (1,), (1,) to (2,)."),
+        (
+            model(name="a name beyond all measure"),
+            "A network to compare with needs a name of its own of at most 14 letters. Received: "
+            "'a name beyond all measure'. Give it with name=...",
+        ),
+    ]
+    for against, message in wrong:
+        with pytest.raises(SettingError) as caught:
+            model(name="one").to_workbook(tmp_path / "x.xlsx", [[1.0]], [[1.0]], against=against)
+        assert str(caught.value) == message
+    assert not list(tmp_path.iterdir())
