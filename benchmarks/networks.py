@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 from benchmarks.report import machine, write_section
@@ -68,7 +69,7 @@ def measured(kind: str, size: int) -> Numbers:
         size_MiB = path.stat().st_size / 2**20
     if not agrees or not planned:
         raise SystemExit("the workbook does not verify")
-    trace, write, check = (b - a for a, b in zip(clock, clock[1:], strict=False))
+    trace, write, check = (b - a for a, b in pairwise(clock))
     cells = sum(map(formula_cells, workbook.sheets))
     parameters = float(model.count_params())
     return {"cells": cells, "parameters": parameters, "trace": trace, "write": write, "verify": check, "MiB": size_MiB}

@@ -23,7 +23,7 @@ def playground_workbook(lesson: PlaygroundLesson, outcome: Outcome, epochs: int 
     if lesson.trained:
         model.set_weights([np.round(w, ROUND) for w in outcome.runs.of(outcome.best)])
     data = lesson.shown_data()
-    x, y = lesson.inputs(data.points), data.labels[:, None]
+    x, y = data.points, data.labels[:, None]
     made = network_workbook(model, x, y, epochs or lesson.shown_epochs, boundary=SQUARE)
     return _with_question(made, _question_sheet(lesson, outcome))
 

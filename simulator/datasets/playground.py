@@ -9,8 +9,8 @@ of the same distribution than the page shows.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,14 +82,17 @@ def spiral(n: int, noise: float, seed: int) -> Data:
 
 
 SETS: dict[str, Callable[[int, float, int], Data]] = {"circle": circle, "xor": xor, "gauss": gauss, "spiral": spiral}
-FEATURES: dict[str, Callable[[Array, Array], Array]] = {
-    "x1": lambda x1, x2: x1,
-    "x2": lambda x1, x2: x2,
-    "x1^2": lambda x1, x2: x1**2,
-    "x2^2": lambda x1, x2: x2**2,
-    "x1*x2": lambda x1, x2: x1 * x2,
-    "sin(x1)": lambda x1, x2: np.sin(x1),
-    "sin(x2)": lambda x1, x2: np.sin(x2),
+
+
+# of arrays, or of anything else that has powers and products, with its own sine
+FEATURES: dict[str, Callable[[Any, Any, Callable[[Any], Any]], Any]] = {
+    "x1": lambda x1, x2, sin: x1,
+    "x2": lambda x1, x2, sin: x2,
+    "x1^2": lambda x1, x2, sin: x1**2,
+    "x2^2": lambda x1, x2, sin: x2**2,
+    "x1*x2": lambda x1, x2, sin: x1 * x2,
+    "sin(x1)": lambda x1, x2, sin: sin(x1),
+    "sin(x2)": lambda x1, x2, sin: sin(x2),
 }
 
 
@@ -110,21 +113,6 @@ def planar(name: str, n: int = 500, noise: float = 0.0, seed: int = 0) -> Data:
     if name not in SETS:
         raise SettingError(f"A data set is one of {', '.join(SETS)}. Received: '{name}'.{_nearest(name, SETS)}")
     return SETS[name](n, noise, seed)
-
-
-def features(points: Array, names: Sequence[str]) -> Array:
-    """The named features of points, one a column: (n, 2) -> (n, len(names)).
-
-    Raises SettingError for an unknown name.
-
-    >>> features(np.array([[2.0, 3.0]]), ["x1", "x1*x2", "x2^2"])
-    array([[2., 6., 9.]])
-    """
-    for name in names:
-        if name not in FEATURES:
-            known = ", ".join(FEATURES)
-            raise SettingError(f"A feature is one of {known}. Received: '{name}'.{_nearest(name, FEATURES)}")
-    return np.stack([FEATURES[name](points[:, 0], points[:, 1]) for name in names], axis=1)
 
 
 def split(data: Data, seed: int = 0) -> Halves:

@@ -16,6 +16,7 @@ from simulator.nn.convolution import (
     MaxPooling1D,
     MaxPooling2D,
 )
+from simulator.nn.features import Features
 from simulator.nn.layers import (
     ELU,
     Activation,
@@ -58,6 +59,7 @@ __all__ = [
     "Dropout",
     "Embedding",
     "ExponentialDecay",
+    "Features",
     "Flatten",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import SettingError, SimulatorError
-from simulator.nn import convolution, layers, recurrent
+from simulator.nn import convolution, features, layers, recurrent
 from simulator.nn.layer import Layer, walk
 from simulator.nn.layers import Input, InputLayer
 from simulator.nn.model import Model
@@ -30,7 +30,7 @@ from simulator.nn.regularizer import L1L2
 
 TYPES: dict[str, type[Layer]] = {
     name: value
-    for module in (layers, convolution, recurrent)
+    for module in (layers, features, convolution, recurrent)
     for name, value in vars(module).items()
     if isinstance(value, type)
     and issubclass(value, Layer)

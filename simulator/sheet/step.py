@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+FUNCTIONS = ("exp", "log", "tanh", "pow", "sqrt", "sin", "cos")
 Values = tuple[float, ...]
 Step = Callable[[Values, Values], Values]
 
@@ -18,7 +19,7 @@ def step_of(fast: str, careful: Callable[[], str], givens: Values) -> Step:
     fast computes with the C library's functions. Where it fails, what careful returns does it again with errors
     that spread as NaN, as they spread in a spreadsheet.
     """
-    quick = _function(fast, {"exp": math.exp, "log": math.log, "tanh": math.tanh, "pow": math.pow, "sqrt": math.sqrt})
+    quick = _function(fast, {name: getattr(math, name) for name in FUNCTIONS})
     slow: list[Callable[..., Values]] = []  # made when it is first needed
 
     def run(previous: Values, followed: Values) -> Values:
@@ -29,7 +30,7 @@ def step_of(fast: str, careful: Callable[[], str], givens: Values) -> Step:
             failed = True
         if failed:
             if not slow:
-                functions = {name: _or_nan(getattr(math, name)) for name in ("exp", "log", "tanh", "pow", "sqrt")}
+                functions = {name: _or_nan(getattr(math, name)) for name in FUNCTIONS}
                 slow.append(_function(careful(), {**functions, "max": _or_nan(max), "choose": _choose}))
             with np.errstate(all="ignore"):
                 found = slow[0](*([np.float64(x) for x in xs] for xs in (previous, followed, givens)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Dialect:
-    functions: dict[str, str]
+    functions: dict[str, str]  # those that have another name than in an equation
     power: Callable[[str, str], str]
     choice: Callable[[str, str, str, str, str], str]
     equals: str
@@ -27,7 +27,16 @@ def number_text(value: float) -> str:
 
 
 SPREADSHEET = Dialect(
-    functions={"exp": "EXP", "log": "LN", "tanh": "TANH", "abs": "ABS", "max": "MAX", "sqrt": "SQRT"},
+    functions={
+        "exp": "EXP",
+        "log": "LN",
+        "tanh": "TANH",
+        "abs": "ABS",
+        "max": "MAX",
+        "sqrt": "SQRT",
+        "sin": "SIN",
+        "cos": "COS",
+    },
     power=lambda base, exponent: f"{base}^{exponent}",
     choice=lambda a, relation, b, x, y: f"IF({a}{relation}{b},{x},{y})",
     equals="=",
@@ -35,14 +44,32 @@ SPREADSHEET = Dialect(
 
 # The same where something has failed: an error spreads through comparisons and maxima too, as in a spreadsheet.
 CAREFUL_PYTHON = Dialect(
-    functions={"exp": "exp", "log": "log", "tanh": "tanh", "abs": "abs", "max": "max", "sqrt": "sqrt"},
+    functions={
+        "exp": "exp",
+        "log": "log",
+        "tanh": "tanh",
+        "abs": "abs",
+        "max": "max",
+        "sqrt": "sqrt",
+        "sin": "sin",
+        "cos": "cos",
+    },
     power=lambda base, exponent: f"pow({base},{exponent})",
     choice=lambda a, relation, b, x, y: f"choose({a},{b},lambda: {a}{relation}{b},lambda: {x},lambda: {y})",
     equals="==",
 )
 
 PYTHON = Dialect(
-    functions={"exp": "exp", "log": "log", "tanh": "tanh", "abs": "abs", "max": "max", "sqrt": "sqrt"},
+    functions={
+        "exp": "exp",
+        "log": "log",
+        "tanh": "tanh",
+        "abs": "abs",
+        "max": "max",
+        "sqrt": "sqrt",
+        "sin": "sin",
+        "cos": "cos",
+    },
     power=lambda base, exponent: f"pow({base},{exponent})",
     choice=lambda a, relation, b, x, y: f"({x} if {a}{relation}{b} else {y})",
     equals="==",

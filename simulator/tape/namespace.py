@@ -64,6 +64,10 @@ def absolute(x: E) -> E:
     return apply("abs", x)
 
 
+def sin(x: E) -> E:
+    return apply("sin", x)
+
+
 def sqrt(x: E) -> E:
     return apply("sqrt", x)
 

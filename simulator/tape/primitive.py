@@ -209,6 +209,8 @@ def _sign(x: Scalar) -> Scalar:
 
 _elementwise("sign", lambda x: np.where(np.abs(x) > NOTHING, np.sign(x), 0.0), _sign, "sign({0})", 5, None)
 _elementwise("abs", np.abs, lambda x: Call("abs", (x,)), "|{0}|", 5, slope(lambda out: apply("sign", out.args[0])))
+_elementwise("sin", np.sin, lambda x: Call("sin", (x,)), "sin({0})", 5, slope(lambda out: apply("cos", out.args[0])))
+_elementwise("cos", np.cos, lambda x: Call("cos", (x,)), "cos({0})", 5, slope(lambda out: -apply("sin", out.args[0])))
 _elementwise("sqrt", np.sqrt, lambda x: Call("sqrt", (x,)), "sqrt({0})", 5, slope(lambda out: 0.5 / out))
 
 # From here on 1-p has lost half of its digits or more; exp(-z) equals it to 1.3e-14.

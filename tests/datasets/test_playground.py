@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simulator.datasets.playground import FEATURES, SETS, features, planar, split
+from simulator.datasets.playground import SETS, planar, split
 from simulator.errors import SettingError
 
 HALF_A_DIGIT = 0.0005  # coordinates have three decimals
@@ -60,12 +60,6 @@ def test_noise_moves_the_labelled_point_and_not_the_shown_one(name: str) -> None
 def test_noise_moves_a_spirals_points_by_no_more_than_itself() -> None:
     shift = planar("spiral", 400, 0.5).points - planar("spiral", 400).points
     assert 0.4 < abs(shift).max() <= 0.5 + 2 * HALF_A_DIGIT
-
-
-def test_features_are_columns_in_the_order_of_their_names() -> None:
-    found = features(np.array([[2.0, -3.0], [0.5, 1.0]]), list(FEATURES))
-    assert found[0] == pytest.approx([2, -3, 4, 9, -6, 0.9092974268, -0.1411200081])
-    assert found.shape == (2, 7)
 
 
 def test_the_halves_are_disjoint_and_complete() -> None:

@@ -197,6 +197,12 @@ def attention(layer: nn.MultiHeadAttention, at: At, query: Tensor, value: Tensor
     return projected(F.scaled_dot_product_attention(q, k, v), "output")
 
 
+def features(x):  # type: ignore[no-untyped-def]
+    """All seven, in the order of the case."""
+    x1, x2 = x[:, 0], x[:, 1]
+    return torch.stack([x1, x2, x1.square(), x2.square(), x1 * x2, x1.sin(), x2.sin()], dim=1)
+
+
 TWINS: dict[type[Layer], Callable[..., Tensor]] = {
     nn.Dense: dense,
     nn.Activation: lambda layer, at, x: activated(layer, x),
@@ -204,6 +210,7 @@ TWINS: dict[type[Layer], Callable[..., Tensor]] = {
     nn.ReLU: lambda layer, at, x: F.leaky_relu(x, layer.negative_slope),
     nn.LeakyReLU: lambda layer, at, x: F.leaky_relu(x, layer.negative_slope),
     nn.ELU: lambda layer, at, x: F.elu(x, layer.alpha),
+    nn.Features: lambda layer, at, x: features(x),
     nn.Flatten: lambda layer, at, x: x.flatten(1),
     nn.Reshape: lambda layer, at, x: x.reshape(-1, *layer.target_shape),
     nn.Add: lambda layer, at, *x: torch.stack(x).sum(0),
