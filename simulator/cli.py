@@ -79,6 +79,8 @@ def build(
             )
         _build_networks(files, out, epochs, batch_size, what, layout, engine)
     chosen = list(LESSONS.values()) if everything else [find_lesson(name) for name in names or ()]
+    if (batch_size, what, layout) != (None, None, "sheets"):
+        raise SettingError("--batch-size, --what and --layout are for networks. Received: a lesson. Leave them out.")
     settings = _settings(changes)
     for lesson in chosen:
         lesson.run(epochs, settings)  # refuses what is impossible before the first file is written
@@ -108,7 +110,7 @@ def _build_networks(
             n.model.name = file.stem
         size = batch_size if batch_size is not None else n.batch_size
         kind = what or ("forward" if n.forward else "training")
-        count = epochs if epochs is not None else n.epochs or 10
+        count = next(e for e in (epochs, n.epochs, 10) if e is not None)
         with _progress(file.stem) as progress:
             done = build_network(n.model, path, n.X, n.Y, count, size, kind, layout, engine=engine, progress=progress)
             agrees = _handed_over(done) and agrees
@@ -124,6 +126,8 @@ def _targets(out: Path, names: list[str], what: str) -> list[Path]:
         raise SettingError(
             f"--out can be a file for one {what} only. Received: {len(names)} {what}s and '{out}'. Give a folder."
         )
+    if len(set(names)) < len(names):
+        raise SettingError(f"Every {what} needs a file of its own. Received: {', '.join(names)}. Build them apart.")
     return [out if one_file else out / f"{name}.xlsx" for name in names]
 
 

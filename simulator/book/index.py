@@ -42,7 +42,7 @@ def index_sheet(parts: Sequence[Part], others: Sequence[Sheet], epochs: int, bat
         CHARTS: "the cost, step by step",
         PLANE: "the network's answer over the plane, at an epoch of your choice",
         POINTS: "the forward pass at every point of that picture",
-        NETWORK: "the network as a text that builds it again",
+        NETWORK: "the network as a text that builds it again; its numbers are on Parameters and Data",
     }
     for other in others:
         row += 1
@@ -79,6 +79,16 @@ def index_sheet(parts: Sequence[Part], others: Sequence[Sheet], epochs: int, bat
             sheet.put(row, 5, equation_of(shown))
             state = block.role == "update" and panel.count > 1  # the first step has no last state to show
             sheet.put(row, 6, f"={panel.formula_at(first, int(state))}"[:MOST_NOTE], restyled(LABEL, size=9))
+    for part in parts:
+        weights = {w.symbol for ws in part.model.weights.values() for w in ws}
+        for symbol, (leaf, _) in part.step.first.items():
+            if symbol not in weights:
+                row += 1
+                sheet.put(row, 0, symbol)
+                sheet.put(row, 1, PARAMETERS + part.suffix, HYPERLINK, link=f"internal:'{PARAMETERS}{part.suffix}'!A1")
+                sheet.put(row, 2, "given", Style(fill=ROLES["given"][1], indent=1))
+                sheet.put(row, 3, " × ".join(map(str, leaf.shape)))
+                sheet.put(row, 4, leaf.meaning)
     row += 2
     sheet.put(row, 0, "Colours", HEADING)
     row = legend(sheet, row + 1, 0, list(ROLES))

@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from simulator.errors import LayoutError
+from simulator.nn.layer import walk
 from simulator.nn.model import Model
 from simulator.nn.trace import Shown, Step
 from simulator.sheet.grid import extent, is_picture
 from simulator.sheet.panel import Block, Panel, Part, Text
 from simulator.sheet.style import BODY, COST, ENTRY, MUTED, ROLES, Style, restyled
 from simulator.tape.equation import right_side
-from simulator.tape.expression import Expression
 
 WIDEST_SHEET = 56  # columns of a sheet that holds the whole network
 MOST_CELLS_A_STEP, MOST_CELLS = 20_000, 500_000  # what a person can still follow, and a spreadsheet open quickly
@@ -42,9 +42,17 @@ class Plan:
     shown: dict[tuple[str, str], Shown]  # (sheet, block) -> an array of it that shows its equation
 
 
+def check_model(model: Model, samples: int, count: int) -> None:
+    """Raises LayoutError when the results of the layers and the weights alone are too many, before they are traced."""
+    _check_cells(samples * sum(math.prod(t.shape) for t in walk(model.outputs)) + model.count_params(), count)
+
+
 def check_size(step: Step, count: int) -> None:
     """Raises LayoutError when nobody could follow the workbook."""
-    cells = sum(math.prod(s.node.shape) for s in step.shown)
+    _check_cells(sum(math.prod(s.node.shape) for s in step.shown), count)
+
+
+def _check_cells(cells: int, count: int) -> None:
     if cells > MOST_CELLS_A_STEP or cells * count > MOST_CELLS:
         raise LayoutError(
             f"A workbook shows at most {MOST_CELLS_A_STEP:,} cells a step and {MOST_CELLS:,} in all, to be read. "
@@ -59,7 +67,7 @@ def lay_out(step: Step, model: Model, formats: Mapping[str, str], suffix: str = 
     for s in step.shown:
         groups.setdefault(s.layer, []).append(s)
     sheets = [(model.title_of(layer), [layer]) for layer in sorted(groups)]
-    small = all(len(s.node.shape) < 3 and "[" not in s.node.name for s in step.shown)
+    small = all(len(s.node.shape) < 3 and s.time is None for s in step.shown)
     if small:
         together = _panel("all", [groups[layer] for layer in sorted(groups)], step, WIDE, formats)
         if together.panels[0].last_col < WIDEST_SHEET:
@@ -86,21 +94,21 @@ def _panel(sheet: str, groups: Sequence[list[Shown]], step: Step, width: float, 
     blocks: list[tuple[Block, Shown, float]] = []  # with the band; rows come later
     layers: list[tuple[int, int]] = []
     narrow: dict[int, float] = {}
-    times: tuple[int, Block] | None = None  # the column that counts time steps, and a block that it goes with
+    times: tuple[int, Block, int] | None = None  # the column of time steps, a block that it goes with, its last step
     col = MARGIN
     for group in groups:
         layers.append((group[0].layer, col))
         for family in _families(group):
             stacks: dict[float, int] = {}
-            if times is None and _time(family[0][0].node) is not None:
+            if times is None and family[0][0].time is not None:
                 narrow[col], col = TIME, col + 1
             for mine in family:
                 at = stacks.setdefault(mine[0].band, col)
                 block, shown = _block(mine, at, size, formats)
                 stacks[mine[0].band] = at + _columns(block, shown, width) + 1
                 blocks.append((block, shown, mine[0].band))
-                if times is None and _time(mine[0].node) is not None:
-                    times = col - 1, block
+                if times is None and mine[0].time is not None:
+                    times = col - 1, block, max(s.time or 0 for s in mine)
             col = max(stacks.values())
             narrow[col - 1] = GAP
     texts: list[Text] = []
@@ -116,7 +124,10 @@ def _panel(sheet: str, groups: Sequence[list[Shown]], step: Step, width: float, 
             texts += _titles(b, s, row, _columns(b, s, width))
         if times and any(len(b.parts) > 1 for b, _ in here):
             style = Style(size=SMALL, color=MUTED, align="right")
-            texts += [Text(row + 2 + p.row, times[0], f"t = {_time(p.node)}", style) for p in times[1].parts]
+            texts += [
+                Text(row + 2 + p.row, times[0], f"t = {times[2] - (len(times[1].parts) - 1 - k)}", style)
+                for k, p in enumerate(times[1].parts)
+            ]
         row += 2 + max((b.extent[0] for b, _ in here), default=1) + 1
     placed += _counters(step, any(s.layer == 0 for g in groups for s in g))
     panel = Panel(sheet, FIRST_ROW, row + 1, placed, texts)
@@ -158,7 +169,7 @@ def _counters(step: Step, here: bool) -> list[Block]:
 
 def _block(shown: list[Shown], col: int, size: int, formats: Mapping[str, str]) -> tuple[Block, Shown]:
     """The block of these arrays, and the one of them whose equation stands for all."""
-    steps = {_time(s.node): s for s in shown}
+    steps = {s.time: s for s in shown}
     first = shown[0]
     if None in steps:
         parts: tuple[Part, ...] = (Part(first.node, 0),)
@@ -172,11 +183,6 @@ def _block(shown: list[Shown], col: int, size: int, formats: Mapping[str, str]) 
         number_format = "0"
     style = restyled(BODY, number_format=number_format, size=size)
     return Block(first.block, best.role, first.kind, parts, 0, col, style), best
-
-
-def _time(node: Expression) -> int | None:
-    found = re.search(r"\[(\d+)\]'?$", node.name)
-    return int(found[1]) if found else None
 
 
 def title_of(block: Block, shown: Shown) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from simulator.book.curves import curves_sheet
 from simulator.book.given import Given
 from simulator.book.index import index_sheet, network_sheet
-from simulator.book.layout import check_size, lay_out
+from simulator.book.layout import check_model, check_size, lay_out
 from simulator.book.numbers import DATA, DATA_ROW, data_sheet, parameters_sheet
 from simulator.book.part import Part
 from simulator.book.plane import Scene, has_plane, plane_sheets, square_around
@@ -51,6 +51,7 @@ def network_workbook(
     given: list[Sheet] = []
     data_sheets: list[Sheet] = []
     for each, suffix in models:
+        check_model(each, len(X) // batches, count)
         step = each.trace_forward(X) if Y is None else each.trace(X, Y, batch_size)
         check_size(step, count)
         plan = lay_out(step, each, _formats(X, Y), suffix)

@@ -23,7 +23,8 @@ def panel_sheet(model: Model, plan: Plan, panel: Panel) -> Sheet:
     title = names if len(layers) == 1 else "every step"
     sheet.put(0, 0, f"{model.name}: {title}", TITLE)
     many = "One block of rows is one step. " if panel.count > 1 else ""
-    below = "Gradients stand below what they belong to, new weights below their gradients." if model.loss else ""
+    trained = any(block.role == "update" for part in plan.panels for block in part.blocks_)
+    below = "Gradients stand below what they belong to, new weights below their gradients." if trained else ""
     sheet.put(
         1, 0, f"{many}{below if panel.count > 1 or model.loss else ''} Every cell is a formula.".strip(), SUBTITLE
     )

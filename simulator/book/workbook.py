@@ -74,4 +74,6 @@ def workbook_of(run: Run) -> Workbook:
 
     given = {(s.sheet, s.row, s.col): s.value for s in run.settings.items.values()}
     checked = tuple(s.check() for s in sheets)
-    return Workbook(lesson.title, lesson.name, run.epochs, checked, given, moved, {"lesson": lesson.name})
+    return Workbook(
+        lesson.title, lesson.name, run.epochs, checked, given, moved, lesson.origin or {"lesson": lesson.name}
+    )

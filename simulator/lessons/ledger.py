@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from itertools import count
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import count, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -282,8 +283,11 @@ def ledger_of(model: Model, X: NDArray[np.float64], Y: NDArray[np.float64] | Non
     require(plain, "A ledger has plain SGD with a constant learning rate.", repr(optimizer))
     assert Y is not None and isinstance(optimizer.learning_rate, int | float)
     weights = [[w.value.tolist() for w in model.weights[id(layer)]] for layer in dense]
+    activations = [layer.activation or "linear" for layer in dense]
+    units = "-".join(map(str, (len(X[0]), *(layer.units for layer in dense))))
+    origin = {"ledger": units, "activations": "-".join(activations), "biases": "trained" if biased == {True} else ""}
     share = "" if len(Y[0]) == 2 else f" It is {len(Y[0])}/2 of the mean squared error."
-    return ledger_lesson(
+    lesson = ledger_lesson(
         model.name,
         model.name,
         f"One sample, one row per epoch: the cost is E = 1/2 sum (t - a)^2.{share}",
@@ -291,7 +295,30 @@ def ledger_of(model: Model, X: NDArray[np.float64], Y: NDArray[np.float64] | Non
         [w[1] if len(w) > 1 else None for w in weights],
         X[0].tolist(),
         Y[0].tolist(),
-        activations=[layer.activation or "linear" for layer in dense],
+        activations=activations,
         train_biases=biased == {True},
         learning_rate=float(optimizer.learning_rate),
     )
+    return replace(lesson, origin=origin)
+
+
+def blank_ledger(origin: Mapping[str, str]) -> Lesson:
+    """The ledger that a model's origin describes, all its numbers 0: they stand in the workbook.
+
+    >>> blank_ledger({"ledger": "1-2", "activations": "tanh", "biases": ""}).columns[:4]
+    ('t1', 't2', 'i1', 'w1')
+    """
+    sizes = [int(n) for n in origin["ledger"].split("-")]
+    trained = bool(origin["biases"])
+    lesson = ledger_lesson(
+        "ledger",
+        "Ledger",
+        "",
+        [[[0.0] * units] * inputs for inputs, units in pairwise(sizes)],
+        [[0.0] * units if trained else None for units in sizes[1:]],
+        [0.0] * sizes[0],
+        [0.0] * sizes[-1],
+        activations=origin["activations"].split("-"),
+        train_biases=trained,
+    )
+    return replace(lesson, origin=origin)

@@ -62,6 +62,7 @@ class Lesson:
     view: Literal["Boundary", "Fit", ""] = "Boundary"
     columns: tuple[str, ...] = ()
     contrast: Contrast | None = None
+    origin: Mapping[str, str] = field(default_factory=dict)  # how to make it again when it has no name of its own
 
     def run(self, epochs: int | None = None, settings: Mapping[str, float] | None = None) -> Run:
         """Train, epoch by epoch, with the C library's functions in the formulas' own order.

@@ -10,11 +10,11 @@ from typing import Any, ClassVar
 
 from simulator.nn.activation import ACTIVATIONS
 from simulator.nn.layer import E, Layer, Scope, Shape, WeightSpec
-from simulator.nn.option import chosen, pair, require
+from simulator.nn.option import chosen, one_of, pair, require
 from simulator.nn.regularizer import regularizer_of
 from simulator.tape.convolution import convolve, places_after, window_max, window_mean, windows_of
 
-PADDINGS = {"valid": "valid", "same": "same"}
+PADDINGS = ("valid", "same")
 WHAT = {1: "a sequence (steps, channels)", 2: "an image (height, width, channels)"}
 
 
@@ -36,7 +36,7 @@ class _Convolution(Layer):
         require(good, f"{type(self).__name__} needs a positive number of filters.", self.filters)
         self.kernel_size = pair(self.kernel_size, self.axes, "kernel_size")
         self.strides = pair(self.strides, self.axes, "strides")
-        chosen("padding", self.padding, PADDINGS)
+        one_of("padding", self.padding, PADDINGS)
         chosen("An activation", self.activation or "linear", ACTIVATIONS)
         self.kernel_regularizer = regularizer_of(self.kernel_regularizer)
 
@@ -104,7 +104,7 @@ class _Pooling(Layer):
     def __post_init__(self) -> None:
         self.pool_size = pair(self.pool_size, self.axes, "pool_size")
         self.strides = self.pool_size if self.strides is None else pair(self.strides, self.axes, "strides")
-        chosen("padding", self.padding, PADDINGS)
+        one_of("padding", self.padding, PADDINGS)
 
     def shape_of(self, *inputs: Shape) -> Shape:
         (x,) = inputs

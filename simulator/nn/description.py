@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import runpy
+import sys
 import tomllib
 import traceback
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from simulator.nn.layer import Layer, walk
 from simulator.nn.layers import Input, InputLayer
 from simulator.nn.model import Model
 from simulator.nn.optimizer import OPTIMIZERS, ExponentialDecay, InverseTimeDecay, Schedule
-from simulator.nn.option import chosen, nearest, require
+from simulator.nn.option import chosen, nearest, one_of, require
 from simulator.nn.regularizer import L1L2
 
 TYPES: dict[str, type[Layer]] = {
@@ -65,17 +66,24 @@ def read_network(path: Path) -> Described:
         except (OSError, UnicodeDecodeError) as error:
             raise SettingError(f"A description must be UTF-8 text. Received: '{path}' ({error}).") from None
         return read_description(text, path.parent)
+    sys.path.insert(0, str(path.parent))  # as Python does for a script
     try:
         found = runpy.run_path(str(path))
     except SimulatorError:
         raise
+    except SystemExit as error:
+        raise SettingError(
+            f"A network's script must run to its end. Received: sys.exit({error.code}) in '{path}'. Leave it out."
+        ) from None
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         line = next((t.lineno for t in reversed(frames) if t.filename == str(path)), getattr(error, "lineno", 0))
         raise SettingError(
-            f"A network's script must run. Received: {type(error).__name__}: {error} (in '{path}', line {line}). "
-            "Mend it first."
+            f"A network's script must run. Received: {type(error).__name__}: {' '.join(str(error).split())} "
+            f"(in '{path}', line {line}). Mend it first."
         ) from error
+    finally:
+        sys.path.remove(str(path.parent))
     model = found.get("model")
     require(isinstance(model, Model), f"'{path.name}' must define model, an nn.Model.", repr(model))
     require("X" in found, f"'{path.name}' must define X, the inputs.", "none")
@@ -94,12 +102,19 @@ def describe(model: Model, epochs: int, batch_size: int | None = None, *, forwar
     ]
     tensors = [t for t in walk(model.outputs) if not isinstance(t.layer, InputLayer)]
     names = {id(model.inputs): "input"} | {id(t): f"layer{k}" for k, t in enumerate(tensors, 1)}
-    before = model.inputs
+    before, used = model.inputs, dict[int, str]()
     for tensor in tensors:
-        lines += ["", "[[layers]]", f"type = {_toml(type(tensor.layer).__name__)}", f"id = {_toml(names[id(tensor)])}"]
+        lines += ["", "[[layers]]", f"id = {_toml(names[id(tensor)])}"]
+        again = used.setdefault(id(tensor.layer), names[id(tensor)])
+        if again != names[id(tensor)]:
+            lines.append(f"again = {_toml(again)}")
+        else:
+            lines.append(f"type = {_toml(type(tensor.layer).__name__)}")
         if tensor.inputs != (before,):
             lines.append(f"inputs = {_toml([names[id(t)] for t in tensor.inputs])}")
-        lines += [f"{key} = {_toml(value)}" for key, value in tensor.layer.config().items() if value not in (None, "")]
+        if again == names[id(tensor)]:
+            config = tensor.layer.config().items()
+            lines += [f"{key} = {_toml(value)}" for key, value in config if value not in (None, "")]
         before = tensor
     lines += ["", "[training]"]
     if forward:
@@ -107,13 +122,16 @@ def describe(model: Model, epochs: int, batch_size: int | None = None, *, forwar
     if model.loss:
         lines += [f"loss = {_toml(model.loss)}", f"optimizer = {_toml(type(model.optimizer).__name__)}"]
         lines += [f"{key} = {_toml(value)}" for key, value in model.optimizer.config().items()]
-    lines.append(f"epochs = {epochs}")
+    if not forward:
+        lines.append(f"epochs = {epochs}")
     if batch_size is not None:
         lines.append(f"batch_size = {batch_size}")
     return "\n".join(lines) + "\n"
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, np.generic):
+        value = value.item()
     match value:
         case bool():
             return str(value).lower()
@@ -139,9 +157,24 @@ def read_description(text: str, folder: Path, *, with_data: bool = True) -> Desc
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingError(f"A description must be TOML. Received: {error}. See the example in README.md.") from None
+    try:
+        return _described(table, folder, with_data)
+    except SimulatorError:
+        raise
+    except (TypeError, ValueError, AttributeError, KeyError) as error:
+        raise SettingError(
+            f"Every value of a description has a kind of its own: a number, a text, a list. Received: {error}. "
+            "See the example in README.md."
+        ) from None
+
+
+def _described(table: dict[str, Any], folder: Path, with_data: bool) -> Described:
     known = ["network", "layers", "training", "data"]
     for part in table:
         require(part in known, f"A description has the parts {', '.join(known)}.", part, nearest(part, known).strip())
+        kind = list if part == "layers" else dict
+        rule = "[[layers]], once for every layer" if part == "layers" else f"[{part}], once"
+        require(isinstance(table[part], kind), f"The part {part} is written {rule}.", repr(table[part])[:40])
     network, training = dict(table.get("network", {})), dict(table.get("training", {}))
     data = _data(dict(table.get("data", {})), folder) if with_data else (None, None)
     shape = network.pop("input", None) or (np.shape(data[0])[1:] if data[0] is not None else None)
@@ -151,23 +184,32 @@ def read_description(text: str, folder: Path, *, with_data: bool = True) -> Desc
     by_name = {"input": source}
     for entry in table["layers"]:
         options = dict(entry)
-        kind, key, inputs = options.pop("type", ""), options.pop("id", ""), options.pop("inputs", None)
-        made: Any = chosen("A layer's type", kind, TYPES)
-        layer: Layer = made(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
+        key, again = options.pop("id", f"layer{len(by_name)}"), options.pop("again", "")
+        inputs = options.pop("inputs", None)
+        require(key not in by_name, "Every layer has an id of its own.", repr(key))
+        if again:
+            require(again in by_name and not options, f"again is an id of: {', '.join(by_name)}.", repr(again))
+            layer = by_name[again].layer
+        else:
+            made: Any = chosen("A layer's type", options.pop("type", ""), TYPES)
+            layer = made(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
         if inputs is None:
             tensor = layer(tensor)
         else:
+            require(isinstance(inputs, list) and bool(inputs), "inputs is a list of ids.", repr(inputs))
             for name in inputs:
                 require(name in by_name, f"inputs are ids of earlier layers: {', '.join(by_name)}.", name)
             tensor = layer([by_name[name] for name in inputs])
-        by_name[key or f"layer{len(by_name)}"] = tensor
+        by_name[key] = tensor
     name, seed, weights = network.pop("name", "network"), network.pop("seed", 0), network.pop("weights", "")
     require(not network, "[network] takes name, seed, input and weights.", ", ".join(network))
     model = Model(source, tensor, name, seed)
     if weights and with_data:
         model.set_weights(_weights(folder / str(weights)))
     epochs, batch_size = training.pop("epochs", None), training.pop("batch_size", None)
-    forward = training.pop("what", "training") == "forward"
+    what = training.pop("what", "training")
+    one_of("what", what, ("training", "forward"))
+    forward = what == "forward"
     if "loss" in training or not forward:
         optimizer = chosen("An optimizer", training.pop("optimizer", "SGD"), NAMES)
         loss = training.pop("loss", "mean_squared_error")
@@ -204,8 +246,8 @@ def _weights(path: Path) -> list[Any]:
     """The arrays of an .npz file that numpy.savez(path, *model.get_weights()) wrote, in Keras too."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            return [file[name] for name in file.files]
-    except (OSError, ValueError) as error:
+            return [np.asarray(file[name], dtype=float) for name in file.files]
+    except (OSError, ValueError, AttributeError) as error:
         raise SettingError(f"weights is an .npz file of arrays. Received: '{path}' ({error}).") from None
 
 
@@ -220,6 +262,7 @@ def _columns(path: Path) -> dict[str, list[float]]:
         ) from None
     require(len(rows) > 1, "A CSV file has a line of names and a line per sample.", f"'{path}', {len(rows)} lines")
     names, *body = rows
+    require(len(set(names)) == len(names), f"The columns of '{path.name}' have names of their own.", ", ".join(names))
     for k, row in enumerate(body, 2):
         require(
             len(row) == len(names), f"Every line of '{path.name}' has {len(names)} values.", f"{len(row)} in line {k}"

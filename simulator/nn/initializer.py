@@ -42,6 +42,7 @@ INITIALIZERS: dict[str, Callable[[np.random.Generator, Shape], Array]] = {
     "random_uniform": lambda rng, shape: _uniform(0.05, rng, shape),
     "random_normal": lambda rng, shape: rng.normal(0, 0.05, shape),
     "orthogonal": _orthogonal,
+    "forget_gate": lambda rng, shape: np.repeat([0.0, 1.0, 0.0, 0.0], shape[0] // 4),  # an LSTM's bias
 }
 
 
@@ -49,6 +50,4 @@ def initial(name: str, rng: np.random.Generator, shape: Shape) -> Array:
     """An array of first weights. name is a key of INITIALIZERS."""
     from simulator.nn.option import chosen
 
-    if name.startswith("forget_"):  # an LSTM's bias: ones for the forget gate, the second of four
-        return np.repeat([0.0, 1.0, 0.0, 0.0], int(name.removeprefix("forget_")))
     return np.round(chosen("An initializer", name, INITIALIZERS)(rng, shape), DECIMALS) + 0.0

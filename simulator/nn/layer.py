@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -51,6 +51,8 @@ class Layer(Configured):
 
     name: str = field(default="", kw_only=True)
 
+    joins: ClassVar[bool] = False  # whether it takes several inputs
+
     def shape_of(self, *inputs: Shape) -> Shape:
         """The output's shape from the inputs' shapes. Raises ShapeError when they don't fit."""
         return inputs[0]
@@ -73,6 +75,8 @@ class Layer(Configured):
                     f"{type(self).__name__} is called with the results of other layers. Received: {t!r}. "
                     "Start from nn.Input((features,))."
                 )
+        if len(tensors) != 1 and not self.joins:
+            raise ShapeError(f"{type(self).__name__} takes one input. Received: {len(tensors)}. Join them with nn.Add.")
         return Tensor(self, tensors, self.shape_of(*(t.shape for t in tensors)))
 
     def needs(self, axes: int, shape: Shape, what: str) -> None:
@@ -84,11 +88,12 @@ class Layer(Configured):
 
 
 class Seen(NamedTuple):
-    """Where a named array belongs: its layer, the block it is part of, how its cells are laid out."""
+    """Where a named array belongs: its layer, the block it is part of, how its cells are laid out, its time step."""
 
     layer: int
     block: str
     kind: str
+    time: int | None = None
 
 
 @dataclass
@@ -96,6 +101,7 @@ class Scope:
     """What a layer's equations may use: its weights, names for its results, given arrays."""
 
     number: int  # the layer's
+    tag: str  # what ends the names of this use of the layer: 2, or 2b when layer 2 is used a second time
     weights: dict[str, E]
     training: bool
     final: bool  # the layer whose result is the prediction
@@ -109,33 +115,31 @@ class Scope:
         self, x: E, symbol: str, meaning: str, *, step: int | None = None, kind: str = "", gradient: bool = True
     ) -> E:
         """Give an array its name, and so its cells: Z becomes Z2 in layer 2, Z2[3] at step 3 of a sequence."""
-        block = f"{symbol}{self.number}" if symbol != "P" else symbol
+        block = f"{symbol}{self.tag}" if symbol != "P" else symbol
         x = x.named(block if step is None else f"{block}[{step}]", meaning, gradient=gradient)
-        self.place(x, block, kind)
+        self.place(x, block, kind, step)
         return x
 
-    def place(self, x: E, block: str, kind: str = "") -> None:
+    def place(self, x: E, block: str, kind: str = "", step: int | None = None) -> None:
         """Give an array that has a name already its place on the layer's sheet."""
-        self.seen[x.serial] = Seen(self.number, block, kind)
+        self.seen[x.serial] = Seen(self.number, block, kind, step)
 
     def fixed(self, symbol: str, value: Array, meaning: str) -> E:
         """An array of given numbers with cells of its own, such as a mask."""
-        name = f"{symbol}{self.number}"
+        name = f"{symbol}{self.tag}"
         leaf = given(name, value.shape, meaning)
         self.given[name] = leaf, value
         return leaf
 
-    def activated(
-        self, z: E, activation: str | None, symbol: str = "Z", meaning: str = "weighted sum", **where: Any
-    ) -> E:
+    def activated(self, z: E, activation: str | None, meaning: str = "weighted sum") -> E:
         """The activation of a sum, both with cells; the last layer's result is P, the prediction."""
         name = activation or "linear"
         function = chosen("An activation", name, ACTIVATIONS)
         if name == "linear":
-            return self.call(z, "P", "prediction") if self.final else self.call(z, symbol, meaning, **where)
-        z = self.call(z, symbol, meaning, **where)
+            return self.call(z, "P", "prediction") if self.final else self.call(z, "Z", meaning)
+        z = self.call(z, "Z", meaning)
         if name == "softmax":
-            a = tape.softmax(z, -1, (f"e{self.number}", f"s{self.number}"))
+            a = tape.softmax(z, -1, (f"e{self.tag}", f"s{self.tag}"))
             for part in a.args:
                 self.place(part, part.name)
         else:

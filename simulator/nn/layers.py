@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,7 +24,8 @@ from simulator.tape.primitive import fold
 
 def units_checked(layer: Any) -> None:
     units = layer.units
-    require(isinstance(units, int) and units > 0, f"{type(layer).__name__} needs a positive number of units.", units)
+    good = isinstance(units, int) and not isinstance(units, bool) and units > 0
+    require(good, f"{type(layer).__name__} needs a positive number of units.", units)
 
 
 @dataclass(eq=False)
@@ -43,8 +44,8 @@ def Input(shape: tuple[int, ...], name: str = "") -> Tensor:
     >>> Input((2,)).shape
     (2,)
     """
-    good = isinstance(shape, tuple | list) and len(shape) > 0 and all(isinstance(n, int) and n > 0 for n in shape)
-    require(good, "Input takes the shape of one sample, such as (2,).", repr(shape))
+    good = isinstance(shape, tuple | list) and 0 < len(shape) < 4 and all(isinstance(n, int) and n > 0 for n in shape)
+    require(good, "Input takes the shape of one sample, such as (2,), with up to 3 axes.", repr(shape))
     layer = InputLayer(tuple(shape), name=name)
     return Tensor(layer, (), layer.shape)
 
@@ -161,8 +162,13 @@ class Reshape(Layer):
 
     target_shape: Shape = ()
 
+    def __post_init__(self) -> None:
+        good = isinstance(self.target_shape, tuple | list) and all(isinstance(n, int) for n in self.target_shape)
+        require(good, "Reshape takes the shape of one sample, such as (3, 2).", repr(self.target_shape))
+        self.target_shape = tuple(self.target_shape)
+
     def shape_of(self, *inputs: Shape) -> Shape:
-        target = tuple(self.target_shape)
+        target = self.target_shape
         if math.prod(target) != math.prod(inputs[0]):
             raise ShapeError(
                 f"Reshape keeps the number of entries. Received: {inputs[0]} to {target}. Check the product."
@@ -209,6 +215,10 @@ class BatchNormalization(Layer):
     epsilon: float = 0.001
     center: bool = True
     scale: bool = True
+
+    def __post_init__(self) -> None:
+        require(0 <= self.momentum < 1, "BatchNormalization needs a momentum from 0 to below 1.", self.momentum)
+        require(self.epsilon > 0, "BatchNormalization needs an epsilon above 0.", self.epsilon)
 
     def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
         shape = (inputs[0][-1],)
@@ -269,6 +279,8 @@ class Embedding(Layer):
 class Add(Layer):
     """The sum of its inputs: a residual connection."""
 
+    joins: ClassVar[bool] = True
+
     def shape_of(self, *inputs: Shape) -> Shape:
         if len(inputs) < 2 or len(set(inputs)) > 1:
             raise ShapeError(
@@ -290,6 +302,8 @@ class MultiHeadAttention(Layer):
 
     With one input it is self-attention. x (N, T, D); WQ, WK, WV (D, key_dim), WO (key_dim, D).
     """
+
+    joins: ClassVar[bool] = True
 
     num_heads: int = 1
     key_dim: int = 0
@@ -334,8 +348,9 @@ class MultiHeadAttention(Layer):
         v = at.call(projected(value, "value"), "V", "values")
         root = literal(math.sqrt(self.key_dim)) if math.isqrt(self.key_dim) ** 2 == self.key_dim else None
         root = root or tape.sqrt(literal(self.key_dim))
-        s = at.call(q @ k.T / root, "S", "scores")
-        p = tape.softmax(s, -1, (f"e{at.number}", f"s{at.number}"))
+        raw = at.call(q @ k.T, "R", "queries times keys")
+        s = at.call(raw / root, "S", "scores")
+        p = tape.softmax(s, -1, (f"e{at.tag}", f"s{at.tag}"))
         for part in p.args:
             at.place(part, part.name)
         weights = at.call(p, "A", "attention weights", kind="heat")

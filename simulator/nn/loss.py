@@ -69,9 +69,10 @@ LOSSES = {
 SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error"}
 
 
-def penalty(w: E, l1: E | None, l2: E | None) -> E:
-    """l1 * sum(|w|) + l2 * sum(w^2)."""
-    parts = ([l1 * tape.absolute(w).sum()] if l1 is not None else []) + ([l2 * (w**2).sum()] if l2 is not None else [])
+def penalty(w: E, size: E | None, l1: E | None, l2: E | None) -> E:
+    """l1 * sum(size) + l2 * sum(w^2), where size is |w|."""
+    parts = [l1 * size.sum()] if l1 is not None and size is not None else []
+    parts += [l2 * (w**2).sum()] if l2 is not None else []
     total = parts[0]
     for part in parts[1:]:
         total = total + part

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,7 +19,7 @@ from simulator.nn.layer import Layer, Tensor, walk
 from simulator.nn.layers import Activation, Dense, Embedding, Input, InputLayer  # noqa: F401  # Input: for the examples
 from simulator.nn.loss import LOSSES, SHORT, Loss
 from simulator.nn.optimizer import Optimizer, optimizer_of
-from simulator.nn.option import chosen, require
+from simulator.nn.option import chosen, name_checked, require
 from simulator.nn.trace import Step, Weight, trace_forward, trace_step
 from simulator.tape.evaluate import evaluate_all
 from simulator.tape.expression import Expression
@@ -41,16 +41,21 @@ class Model:
     13
     """
 
-    inputs: Tensor
-    outputs: Tensor
+    inputs: Tensor = field(repr=False)
+    outputs: Tensor = field(repr=False)
     name: str = "network"
     seed: int = 0
-    optimizer: Optimizer = field(init=False)
+    optimizer: Optimizer = field(init=False, repr=False)
     loss: str = field(init=False, default="")
-    numbers: dict[int, int] = field(init=False, default_factory=dict)
-    weights: dict[int, list[Weight]] = field(init=False, default_factory=dict)
+    numbers: dict[int, int] = field(init=False, default_factory=dict, repr=False)
+    weights: dict[int, list[Weight]] = field(init=False, default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        name_checked("A model", self.name)
+        whole = isinstance(self.seed, int | np.integer) and not isinstance(self.seed, bool) and self.seed >= 0
+        require(whole, "A seed is a whole number from 0.", repr(self.seed))
+        for part in (self.inputs, self.outputs):
+            require(isinstance(part, Tensor), "A model goes from nn.Input(...) to a layer's result.", repr(part))
         entered = [t for t in walk(self.outputs) if isinstance(t.layer, InputLayer)]
         require(
             entered == [self.inputs], "A model has one input, and its output depends on it.", f"{len(entered)} inputs"
@@ -58,7 +63,14 @@ class Model:
         rng = np.random.default_rng(self.seed)
         for tensor in walk(self.outputs):
             layer, shapes = tensor.layer, [t.shape for t in tensor.inputs]
-            if isinstance(layer, InputLayer) or id(layer) in self.numbers:
+            if isinstance(layer, InputLayer):
+                continue
+            if isinstance(layer, Embedding):
+                rule = "An Embedding reads the input's class numbers, so it comes first."
+                require(tensor.inputs == (self.inputs,), rule, type(tensor.inputs[0].layer).__name__ + " before it")
+            if id(layer) in self.numbers:
+                moving = any(not w.spec.trainable for w in self.weights[id(layer)])
+                require(not moving, "A layer with moving statistics is used once.", f"{type(layer).__name__} twice")
                 continue
             number = self.numbers[id(layer)] = len(self.numbers) + 1
             self.weights[id(layer)] = [
@@ -99,19 +111,26 @@ class Model:
         return self
 
     def get_weights(self) -> list[Array]:
-        """All weights, layer by layer, in Keras's order."""
+        """All weights, layer by layer, in Keras's order; a GRU has its two biases one after the other."""
         return [w.value.copy() for ws in self.weights.values() for w in ws]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Raises ShapeError when number or shapes differ from `get_weights`."""
+        """Take these arrays; Keras's own shapes for a GRU's biases and for attention are understood too.
+
+        Raises ShapeError when number or shapes differ from `get_weights`.
+        """
         mine = [w for ws in self.weights.values() for w in ws]
-        arrays = [np.asarray(a, dtype=float) for a in weights]
-        if [a.shape for a in arrays] != [w.spec.shape for w in mine]:
+        good = isinstance(weights, list | tuple)
+        require(good, "set_weights takes a list of arrays, as get_weights returns it.", type(weights).__name__)
+        arrays = [_numbers(a, "A weight") for a in weights]
+        shapes = [w.spec.shape for w in mine]
+        fitted = _as_here(arrays, shapes)
+        if [a.shape for a in fitted] != shapes:
             raise ShapeError(
-                f"set_weights takes arrays of the shapes {', '.join(str(w.spec.shape) for w in mine)}. "
+                f"set_weights takes arrays of the shapes {', '.join(map(str, shapes))}. "
                 f"Received: {', '.join(str(a.shape) for a in arrays)}. get_weights() shows the order."
             )
-        for w, a in zip(mine, arrays, strict=True):
+        for w, a in zip(mine, fitted, strict=True):
             w.value = a.copy()
 
     def count_params(self) -> int:
@@ -216,6 +235,7 @@ class Model:
         """Train in NumPy on the same equations, batches in a fixed order; returns {"loss": [cost of every epoch]}."""
         x = self.inputs_checked(X)
         y = self.labels_checked(Y, len(x))
+        epochs_checked(epochs)
         step = self.trace(x, y, batch_size)
         size, batches = self.batches_of(len(x), batch_size)
         assert step.cost is not None
@@ -293,12 +313,34 @@ def Sequential(layers: Sequence[Tensor | Layer], name: str = "network", seed: in
     return Model(first, x, name, seed)
 
 
+def epochs_checked(epochs: Any) -> None:
+    """Raises SettingError unless epochs is a whole number above 0."""
+    whole = isinstance(epochs, int | np.integer) and not isinstance(epochs, bool) and bool(epochs > 0)
+    require(whole, "epochs must be a whole number above 0.", repr(epochs))
+
+
+def _as_here(arrays: list[Array], shapes: list[tuple[int, ...]]) -> list[Array]:
+    """Keras keeps both biases of a GRU in one array (2, 3H), and a head's axis of length one in attention."""
+    found: list[Array] = []
+    for a in arrays:
+        here = shapes[len(found) : len(found) + 2]
+        if a.ndim == 2 and len(a) == 2 and here == [a.shape[1:]] * 2:
+            found += [a[0], a[1]]
+        else:
+            squeezed = tuple(n for n in a.shape if n > 1)
+            same = here and squeezed == tuple(n for n in here[0] if n > 1)
+            found.append(a.reshape(here[0]) if same else a)
+    return found
+
+
 def _numbers(data: ArrayLike, what: str) -> Array:
     try:
         array = np.asarray(data, dtype=float)
     except (TypeError, ValueError) as error:
         received = str(error).rstrip(".")
         raise SettingError(f"{what} must be numbers in rows of one length. Received: {received}.") from None
+    if array.ndim == 0:
+        raise ShapeError(f"{what} must be an array, a row per sample. Received: {data!r}.")
     bad = ~np.isfinite(array)
     if bad.any():
         at = tuple(int(i) for i in np.argwhere(bad)[0])

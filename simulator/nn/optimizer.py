@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+import numpy as np
 
 from simulator.nn.option import Configured, chosen, require
 from simulator.tape.expression import Expression
@@ -50,7 +53,7 @@ class Schedule(Configured):
     decay_rate: float = 0.5
 
     def __post_init__(self) -> None:
-        _positive(self, "initial_learning_rate", "decay_steps")
+        _positive(self, "initial_learning_rate", "decay_steps", "decay_rate")
 
     def rate(self, memory: Memory, first: E) -> E:
         raise NotImplementedError
@@ -79,14 +82,15 @@ class ExponentialDecay(Schedule):
 def _positive(options: Any, *names: str) -> None:
     for name in names:
         value = getattr(options, name)
-        good = isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        good = number and math.isfinite(value) and value > 0
         require(good, f"{type(options).__name__} needs {name} above 0.", repr(value))
 
 
 def _share(options: Any, *names: str) -> None:
     for name in names:
         value = getattr(options, name)
-        good = isinstance(value, int | float) and 0 <= value < 1
+        good = 0 <= value < 1
         require(good, f"{type(options).__name__} needs {name} from 0 to below 1.", repr(value))
 
 
@@ -137,6 +141,10 @@ class Adagrad(Optimizer):
     initial_accumulator_value: float = 0.1
     epsilon: float = 1e-7
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _positive(self, "epsilon")
+
     def update(self, memory: Memory, w: E, g: E) -> E:
         epsilon = memory.number("epsilon", self.epsilon, "keeps the root away from zero")
         n = memory.state("n", w, lambda n: n + g**2, "sum of squared gradients", self.initial_accumulator_value)
@@ -154,6 +162,7 @@ class RMSprop(Optimizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         _share(self, "rho")
+        _positive(self, "epsilon")
 
     def update(self, memory: Memory, w: E, g: E) -> E:
         epsilon = memory.number("epsilon", self.epsilon, "keeps the root away from zero")
@@ -178,6 +187,7 @@ class Adam(Optimizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         _share(self, "beta_1", "beta_2")
+        _positive(self, "epsilon")
 
     def update(self, memory: Memory, w: E, g: E) -> E:
         beta_1 = memory.number("beta_1", self.beta_1, "share of the last first moment that is kept")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Self, TypeVar
+
+import numpy as np
 
 from simulator.errors import SettingError
 
 T = TypeVar("T")
+LONGEST_NAME, MARKS = 60, " -_.,()+"
 
 
 class Configured:
@@ -26,6 +30,9 @@ class Configured:
                 )
         if len(args) > len(known):
             raise SettingError(f"{cls.__name__} takes {', '.join(known) or 'no options'}. Received: {args!r}.")
+        parameters = inspect.signature(cls).parameters
+        for name, value in {**dict(zip(known, args, strict=False)), **options}.items():
+            _check(cls.__name__, name, value, parameters[name].default)
         return super().__new__(cls)
 
     def config(self) -> dict[str, Any]:
@@ -36,6 +43,28 @@ class Configured:
             if f.init and (value != f.default or f.name == "name"):
                 found[f.name] = value
         return found
+
+
+def _check(owner: str, name: str, value: Any, default: object) -> None:
+    """Raises SettingError when a value isn't of the kind of its default."""
+    rule = ""
+    if isinstance(default, bool) and not isinstance(value, bool | np.bool_):
+        rule = "True or False"
+    elif isinstance(default, float) and name != "learning_rate":
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        rule = "" if number and math.isfinite(value) else "a finite number"
+    elif name == "name":
+        good = isinstance(value, str) and len(value) <= LONGEST_NAME and all(c.isalnum() or c in MARKS for c in value)
+        rule = "" if good else f"a text of at most {LONGEST_NAME} letters, digits, spaces and {MARKS.strip()}"
+    elif isinstance(default, str) and not isinstance(value, str):
+        rule = "a text"
+    if rule:
+        raise SettingError(f"{owner} needs {name} to be {rule}. Received: {value!r}.")
+
+
+def name_checked(owner: str, name: object) -> None:
+    """Raises SettingError for a name that sheets and files can't carry."""
+    _check(owner, "name", name, "")
 
 
 def nearest(name: str, known: list[str]) -> str:
@@ -49,6 +78,11 @@ def chosen(what: str, name: object, table: Mapping[str, T]) -> T:
         return table[name]
     hint = nearest(name, list(table)) if isinstance(name, str) else ""
     raise SettingError(f"{what} must be one of {', '.join(table)}. Received: {name!r}.{hint}")
+
+
+def one_of(what: str, name: object, names: Iterable[str]) -> None:
+    """Raises SettingError unless the name is one of these."""
+    chosen(what, name, dict.fromkeys(names))
 
 
 def require(holds: bool, rule: str, received: object, advice: str = "") -> None:

@@ -31,7 +31,8 @@ class _Recurrent(Layer):
 
     def __post_init__(self) -> None:
         units_checked(self)
-        chosen("An activation", self.activation, ACTIVATIONS)
+        for name in (self.activation, getattr(self, "recurrent_activation", "sigmoid")):
+            chosen("An activation", name, ACTIVATIONS)
 
     def shape_of(self, *inputs: Shape) -> Shape:
         self.needs(2, inputs[0], "a sequence (steps, features)")
@@ -60,7 +61,7 @@ class _Recurrent(Layer):
             outputs.append(states[0])
         if not self.return_sequences:
             return outputs[-1]
-        return join([reshaped(h, (n, 1, self.units)) for h in outputs], 1, f"h{at.number}")
+        return join([reshaped(h, (n, 1, self.units)) for h in outputs], 1, f"h{at.tag}")
 
     def first_states(self, at: Scope, n: int) -> tuple[E, ...]:
         return (self.zeros(at, n, "h", "state"),)
@@ -107,7 +108,7 @@ class LSTM(_Recurrent):
     def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
         specs = super().weights_of(*inputs)
         if self.use_bias and self.unit_forget_bias:
-            specs[-1] = specs[-1]._replace(initializer=f"forget_{self.units}")
+            specs[-1] = specs[-1]._replace(initializer="forget_gate")
         return specs
 
     def first_states(self, at: Scope, n: int) -> tuple[E, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulator.nn.option import Configured
+from simulator.nn.option import Configured, require
 
 
 @dataclass
@@ -18,6 +18,9 @@ class L1L2(Configured):
     l1: float = 0.0
     l2: float = 0.0
 
+    def __post_init__(self) -> None:
+        require(self.l1 >= 0 and self.l2 >= 0, "A penalty is 0 or more.", f"l1={self.l1}, l2={self.l2}")
+
 
 def L1(l1: float = 0.01) -> L1L2:
     return L1L2(l1=l1)
@@ -29,8 +32,6 @@ def L2(l2: float = 0.01) -> L1L2:
 
 def regularizer_of(value: object) -> L1L2 | None:
     """A regularizer from one, from Keras's short names, or from a table of numbers."""
-    from simulator.nn.option import require
-
     if value is None or isinstance(value, L1L2):
         return value
     if isinstance(value, dict):

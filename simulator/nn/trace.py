@@ -15,10 +15,11 @@ from simulator.nn.layer import Scope, Seen, Tensor, WeightSpec, walk
 from simulator.nn.layers import InputLayer
 from simulator.nn.loss import Loss, penalty
 from simulator.nn.optimizer import Optimizer, Schedule
+from simulator.nn.option import require
 from simulator.sheet.program import Carry
 from simulator.tape.backward import backward
 from simulator.tape.expression import Expression, given, literal, upstream
-from simulator.tape.namespace import where
+from simulator.tape.namespace import absolute, where
 
 E = Expression
 
@@ -50,6 +51,7 @@ class Shown:
     role: str
     band: float
     under: str  # the block it stands below
+    time: int | None = None  # its step of a sequence
 
 
 @dataclass
@@ -93,6 +95,7 @@ class Tracer:
         rng = np.random.default_rng(self.seed)
         values: dict[int, E] = {}
         renewed: dict[int, dict[str, E]] = {}
+        uses: dict[int, int] = {}
         for tensor in walk(self.output):
             layer = tensor.layer
             if isinstance(layer, InputLayer):
@@ -102,9 +105,10 @@ class Tracer:
             weights = {}
             for w in self.weights[id(layer)]:
                 weights[w.spec.name] = self._weight(w)
-            scope = Scope(
-                number, weights, training, tensor is self.output, self.seen, self.step.first, {}, self.setting, rng
-            )
+            again = uses[number] = uses.get(number, 0) + 1
+            tag = str(number) if again == 1 else f"{number}{chr(ord('a') + again - 1)}"
+            final = tensor is self.output
+            scope = Scope(number, tag, weights, training, final, self.seen, self.step.first, {}, self.setting, rng)
             values[id(tensor)] = layer.equations(scope, *(values[id(t)] for t in tensor.inputs))
             if scope.renewed:
                 renewed[id(layer)] = scope.renewed
@@ -176,7 +180,9 @@ def trace_step(
         if w.symbol in step.gradients:
             new = optimizer.update(memory, parameter, step.gradients[w.symbol])
         else:
-            new = next(r[w.spec.name] for key, r in renewed.items() if w in weights[key])
+            found = [r[w.spec.name] for key, r in renewed.items() if w in weights[key]]
+            require(bool(found), "Every weight must have an influence on the cost.", f"none of {w.symbol}")
+            new = found[0]
         new = new.named(f"{w.symbol}'", f"{w.symbol} for the next step", about=parameter)
         step.updates[w.symbol] = new
         memory.last(new)
@@ -211,7 +217,7 @@ def _count(step: Step, tracer: Tracer, optimizer: Optimizer, batches: int) -> No
             "batch", literal(1), lambda b: where(b, "=", literal(batches), literal(1), b + 1), "batch of the epoch"
         )
         epoch = given("epoch", (), "epoch")
-        starts = where(batch, "=", literal(1), literal(1), literal(0))
+        starts = where(batch, "=", literal(batches), literal(1), literal(0))  # the batch of the step before
         step.carries[epoch.serial] = Carry(literal(1), epoch + starts)
         step.counter["epoch"] = epoch
         tracer.seen[epoch.serial] = Seen(0, "epoch", "count")
@@ -286,7 +292,11 @@ def _penalty(step: Step, tracer: Tracer, weights: dict[int, list[Weight]]) -> E 
                 tracer.setting(f"{kind}_{w.symbol}", value, f"{kind} penalty on {w.symbol}") if value else None
             )
         if any(s is not None for s in strengths):
-            part = penalty(step.parameters[w.symbol], *strengths)
+            parameter, size = step.parameters[w.symbol], None
+            if strengths[0] is not None:
+                size = absolute(parameter).named(f"|{w.symbol}|", "sizes of the weights", gradient=False)
+                tracer.seen[size.serial] = Seen(w.layer, size.name, w.spec.kind)
+            part = penalty(parameter, size, *strengths)
             total = part if total is None else total + part
     return total
 
@@ -300,17 +310,22 @@ def _shown(step: Step, tracer: Tracer, roots: list[E]) -> list[Shown]:
     ]
 
 
+def _is_copied(node: E) -> bool:
+    """Whether a given array has cells of its own here, such as the first state of a sequence."""
+    return node.primitive is not None and node.primitive.name == "copy" and node.args[0].is_given
+
+
 def _placed(node: E, step: Step, tracer: Tracer) -> Shown:
     seen = tracer.seen.get(node.serial)
     if seen is not None:
         role = "forward"
         if node.name in step.parameters:
             role = "parameter"
-        elif seen.kind in ("count", "number") or node in (step.inputs, step.labels) or node.args[0].is_given:
+        elif seen.kind in ("count", "number") or node in (step.inputs, step.labels) or _is_copied(node):
             role = "given"
         elif step.labels is not None and seen.layer == tracer.seen[step.labels.serial].layer:
             role = "cost"
-        return Shown(node, seen.layer, seen.block, seen.kind, role, 0, "")
+        return Shown(node, seen.layer, seen.block, seen.kind, role, 0, "", seen.time)
     of = node.about
     assert of is not None, f"{node.name} belongs to no layer"
     source = tracer.seen[of.serial]
@@ -318,4 +333,5 @@ def _placed(node: E, step: Step, tracer: Tracer) -> Shown:
     turned = of.is_given and node not in step.gradients.values()
     band: float = tracer.late.get(node.serial, 1.5 if turned else 1)
     block = node.name.replace(of.name, source.block)
-    return Shown(node, source.layer, block, kind, "update" if band >= 2 else "backward", band, source.block)
+    role = "update" if band >= 2 else "backward"
+    return Shown(node, source.layer, block, kind, role, band, source.block, source.time)

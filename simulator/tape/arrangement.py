@@ -64,6 +64,12 @@ def _lead(a: Array, shape: Shape) -> Array:
     return a.reshape(*a.shape[: a.ndim - len(shape)], -1)
 
 
+def _put_text(out: E) -> str:
+    """x[1:2] is taken from x; its gradient is put at [1:2]."""
+    suffix = str(out.params["text"]).removeprefix("{0}")
+    return "({0}) at " + suffix if suffix.startswith("[") else "{0}"
+
+
 def _put_value(g: Array, positions: Positions, shape: Shape, text: str) -> Array:
     g = _lead(g, positions.shape)
     out = np.zeros((*g.shape[:-1], math.prod(shape)))
@@ -89,7 +95,9 @@ PRIMITIVES["take"] = Primitive(
     (
         Rule(
             lambda out: out,
-            lambda g, out, arg: apply("put", g, positions=out.params["positions"], shape=arg.shape, text="{0}"),
+            lambda g, out, arg: apply(
+                "put", g, positions=out.params["positions"], shape=arg.shape, text=_put_text(out)
+            ),
         ),
     ),
     "{0}",

@@ -145,7 +145,7 @@ def _kernel_gradient(g: E, out: E, k: E) -> E:
                 for n in range(x.shape[0])
             ]
         )
-    return contract(x, g, groups, k.shape, "convolve({0}, {1})")
+    return contract(x, g, groups, k.shape, "sum of patches of {0} times {1}")
 
 
 def _contract_value(a: Array, b: Array, groups: Sequence[Groups], shape: Shape) -> Array:

@@ -39,6 +39,7 @@ class Expression:
     softmax_of: tuple[Expression, Expression] | None = None  # the logits z and the sum of exp(z)
     shortcut: Callable[[Expression], list[Contribution]] | None = None  # a fused derivative, for constant gradients
     about: Expression | None = None  # the array that a gradient, a state or a helper belongs to
+    is_constant: bool = field(init=False)
     serial: int = field(default_factory=lambda: next(_serial))
 
     def named(
@@ -54,10 +55,9 @@ class Expression:
     def is_given(self) -> bool:
         return self.primitive is None and self.value is None
 
-    @property
-    def is_constant(self) -> bool:
-        """True when no given array lies upstream."""
-        return self.value is not None or (self.primitive is not None and all(a.is_constant for a in self.args))
+    def __post_init__(self) -> None:
+        known = self.primitive is not None and all(a.is_constant for a in self.args)
+        self.is_constant = self.value is not None or known  # no given array lies upstream
 
     @property
     def T(self) -> Expression:

@@ -124,7 +124,7 @@ def softmax(z: E, axis: int, names: tuple[str, str] = ("", "")) -> E:
     def to_logits(g: E) -> list[Contribution]:
         dot = (g * p).sum(axis)
         if p.name:
-            meaning = f"d{p.name} times {p.name}, summed over the classes"
+            meaning = f"d{p.name} times {p.name}, summed along the row"
             dot = dot.named(f"d{p.name}.{p.name}", meaning, gradient=False, about=p)
         return [(z, p * (g - dot))]
 

@@ -79,7 +79,7 @@ def _times(g: E, local: E, arg: E) -> E:
 
 def reduced(g: E, shape: Shape) -> E:
     """The gradient summed over the axes along which an operand of this shape was broadcast."""
-    if g.is_constant and g.shape == ():
+    if g.shape == shape or (g.is_constant and g.shape == ()):
         return g
     if shape == ():
         return g.sum()

@@ -182,6 +182,10 @@ def lowered(term: Scalar, locate: Locate) -> Scalar:
         call = lifted(terms)
         if call:
             return call
+        terms = _as_they_lie(terms, locate)
+        call = lifted(terms)
+        if call:
+            return call
         parts = [lifted(part) or part for part in _rectangles(terms, locate)]
         out: Scalar | None = None
         for part in parts:
@@ -228,6 +232,16 @@ def _plain_sum(terms: Sequence[Scalar]) -> Sum:
 def _flat(terms: Iterable[Scalar]) -> list[Scalar]:
     """The terms with totals inside totals opened up."""
     return [x for t in terms for x in (_flat(t.terms) if isinstance(t, Total) else [t])]
+
+
+def _as_they_lie(terms: Sequence[Scalar], locate: Locate) -> Sequence[Scalar]:
+    """Entries of one array, or a power of them, in the order of their cells."""
+    inner = [t.base if isinstance(t, Power) else t for t in terms]
+    refs = [r for r in inner if isinstance(r, Ref)]
+    if len(refs) < len(terms) or len({r.node.serial for r in refs}) > 1:
+        return terms
+    order = sorted(range(len(terms)), key=lambda k: locate(refs[k])[1:3])
+    return [terms[k] for k in order]
 
 
 def _rectangles(terms: Sequence[Scalar], locate: Locate) -> list[list[Scalar]]:

@@ -12,11 +12,11 @@ from simulator.book.network import network_workbook
 from simulator.book.workbook import Workbook, workbook_of
 from simulator.lessons.ledger import ledger_of
 from simulator.lessons.lesson import Lesson
-from simulator.nn.model import Model
-from simulator.nn.option import chosen, require
+from simulator.nn.model import Model, epochs_checked
+from simulator.nn.option import one_of, require
 from simulator.xlsx.recalculate import choose_engines
 from simulator.xlsx.verify import Verification, verify
-from simulator.xlsx.writer import Progress, beside, write_workbook
+from simulator.xlsx.writer import Progress, beside, put_workbook
 
 
 def build_lesson(
@@ -58,11 +58,10 @@ def build_network(
 ) -> Verification:
     """Write a model's training or forward pass beside path, verify it, and rename it; see `Model.to_workbook`."""
     engines = choose_engines(engine)
-    chosen("what", what, {"training": 1, "forward": 1})
-    chosen("layout", layout, {"sheets": 1, "ledger": 1})
+    one_of("what", what, ("training", "forward"))
+    one_of("layout", layout, ("sheets", "ledger"))
     require(path.suffix.lower() == ".xlsx", "A workbook's file ends in .xlsx.", f"'{path}'")
-    whole = isinstance(epochs, int) and epochs > 0
-    require(whole, "epochs must be a whole number above 0.", repr(epochs))
+    epochs_checked(epochs)
     x = model.inputs_checked(X)
     y = None
     if what == "training":
@@ -72,6 +71,7 @@ def build_network(
         require((what, layout) == ("training", "sheets"), "Two trainings are compared on sheets.", f"{what}, {layout}")
         require(bool(against.loss), "A network to compare with is compiled.", "no loss", "Call against.compile first.")
     if layout == "ledger":
+        require(what == "training" and batch_size is None, "A ledger shows a training in full batches.", f"what={what}")
         workbook = workbook_of(ledger_of(model, x, y).run(epochs))
     else:
         workbook = network_workbook(model, x, y, epochs, batch_size, against=against)
@@ -81,7 +81,7 @@ def build_network(
 def written(workbook: Workbook, path: Path, engines: Sequence[str], progress: Progress) -> Verification:
     """Write a workbook beside path, verify it, and rename it when all engines agree."""
     with beside(path) as part:
-        verification = verify(write_workbook(workbook, part, progress), workbook, engines)
+        verification = verify(put_workbook(workbook, part, progress), workbook, engines)
         if not verification.agrees:
             part.unlink()
     return replace(verification, path=path)

@@ -18,6 +18,7 @@ from simulator.book.plane import PLANE
 from simulator.book.workbook import Workbook, workbook_of
 from simulator.errors import SimulatorError, WorkbookError
 from simulator.lessons import find_lesson
+from simulator.lessons.ledger import blank_ledger
 from simulator.lessons.run import Run
 from simulator.lessons.setting import Setting, settings_of
 from simulator.nn.description import Described, read_description
@@ -63,7 +64,8 @@ def _workbook_of(book: Any, path: Path) -> Workbook:
     described = json.loads(str(stored))
     if "network" in described:
         return _network_of(book, path, int(described["samples"]), described.get("against", ""))
-    lesson, epochs = find_lesson(described["lesson"]), int(described["epochs"])
+    lesson = blank_ledger(described) if "ledger" in described else find_lesson(described["lesson"])
+    epochs = int(described["epochs"])
     by_sheet: dict[str, list[Setting]] = {}
     for setting in settings_of(lesson, epochs, {}).items.values():
         by_sheet.setdefault(setting.sheet, []).append(setting)
@@ -121,7 +123,8 @@ def _network_of(book: Any, path: Path, samples: int, suffix: str) -> Workbook:
     if missing:
         sheet, row, col = missing[0]
         raise WorkbookError(
-            f"A given number must be a number in its cell. Received: nothing in {sheet}!{a1(row, col)} of '{path}'. "
+            f"A given number must be a number in its cell. Received: {book[sheet].cell(row + 1, col + 1).value!r} in "
+            f"{sheet}!{a1(row, col)} of '{path}'. "
             "Type a number, or build the workbook again."
         )
     return workbook

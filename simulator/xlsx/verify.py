@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from simulator.book.workbook import Workbook
-from simulator.sheet.address import a1, sheet_prefix
+from simulator.sheet.address import COLUMNS, a1, sheet_prefix
 from simulator.sheet.panel import Panel
 from simulator.sheet.sheet import Sheet
 from simulator.xlsx.formulas import Formulas, read_formulas, with_numbers
@@ -199,7 +199,7 @@ def _reading_order(sheet: Sheet) -> Order:
             if t.first_row <= row <= t.last_row:
                 block, within = divmod(row - t.first_row, t.height)
                 place = computed[id(t)].get((within, col), col) if id(t) in computed else col
-                return False, block, place, row
+                return False, block, place, row * COLUMNS + col
         return True, row, col, row
 
     return order

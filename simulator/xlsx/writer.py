@@ -58,7 +58,10 @@ class _StreamedSheet(Worksheet):  # type: ignore[misc]  # XlsxWriter has no type
         self.fh.write(f"<c{text}><v>{float(number)!r}</v></c>")
 
     def _write_rows(self) -> None:
+        sheet: Any = self
+        notes, sheet.comments = sheet.comments, {}  # XlsxWriter would write an empty row for a note among the streams
         super()._write_rows()
+        sheet.comments = notes
         for stream in self.streams:
             for rows in stream:
                 self.fh.write(rows)
@@ -332,21 +335,27 @@ def write_workbook(workbook: Workbook, path: Path, progress: Progress = lambda d
     progress is told how many cells of the tables were written, and how many there are. Raises WorkbookError when
     the target can't be written.
     """
-    folder = tempfile.mkdtemp(prefix="simulator-")
     with beside(path) as part:
-        book = xlsxwriter.Workbook(str(part), {"tmpdir": folder})
-        try:
-            book.set_properties({"title": workbook.title, "author": "simulator", "created": CREATED})
-            book.set_custom_property(PROPERTY, json.dumps({**workbook.origin, "epochs": workbook.epochs}))
-            book.set_calc_mode("auto")
-            writer = _Writer(book, workbook.sheets, progress)
-            for sheet in workbook.sheets:
-                writer.write(sheet)
-            book.close()
-            progress(writer.total, writer.total)
-        finally:
-            for worksheet in book.worksheets():  # an interrupted one leaves its own temporary file open
-                if worksheet.fh is not None and not worksheet.fh.closed:
-                    worksheet.fh.close()
-            shutil.rmtree(folder, ignore_errors=True)
+        put_workbook(workbook, part, progress)
     return path
+
+
+def put_workbook(workbook: Workbook, part: Path, progress: Progress = lambda done, total: None) -> Path:
+    """Write the workbook to a path that may be left half-written by a failure."""
+    folder = tempfile.mkdtemp(prefix="simulator-")
+    book = xlsxwriter.Workbook(str(part), {"tmpdir": folder})
+    try:
+        book.set_properties({"title": workbook.title, "author": "simulator", "created": CREATED})
+        book.set_custom_property(PROPERTY, json.dumps({**workbook.origin, "epochs": workbook.epochs}))
+        book.set_calc_mode("auto")
+        writer = _Writer(book, workbook.sheets, progress)
+        for sheet in workbook.sheets:
+            writer.write(sheet)
+        book.close()
+        progress(writer.total, writer.total)
+    finally:
+        for worksheet in book.worksheets():  # an interrupted one leaves its own temporary file open
+            if worksheet.fh is not None and not worksheet.fh.closed:
+                worksheet.fh.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    return part

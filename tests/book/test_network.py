@@ -73,6 +73,45 @@ def test_batches_follow_each_other_in_a_fixed_order() -> None:
     np.testing.assert_array_equal(np.ravel(seen), np.tile(four.X.ravel(), 2))
 
 
+def test_epochs_and_batches_are_counted() -> None:
+    spread = spread_of(workbook_of(case((1,), nn.Dense(1), n=6, batch_size=2), epochs=3))
+    counted = {n.name: n for n, _ in spread.program.entries if n.name in ("epoch", "batch")}
+    shown = {name: [v[spread.slot[node.serial, ()]] for v in spread.values] for name, node in counted.items()}
+    assert shown == {"epoch": [1, 1, 1, 2, 2, 2, 3, 3, 3], "batch": [1, 2, 3] * 3}
+
+
+@pytest.mark.parametrize("name", ["dense", "conv2d", "adam-batches", "lstm"])
+def test_rows_ascend_in_every_sheet(name: str, tmp_path: Path) -> None:
+    made = CASES[name]()
+    path = tmp_path / "rows.xlsx"
+    made.model.to_workbook(path, made.X, made.Y, epochs=2, batch_size=made.batch_size, engine="none")
+    with zipfile.ZipFile(path) as archive:
+        for part in sheet_parts(archive).values():
+            rows = [int(r) for r in re.findall(r'<row r="(\d+)"', archive.read(part).decode())]
+            assert rows == sorted(set(rows)), part
+
+
+def test_a_long_sequence_is_traced(tmp_path: Path) -> None:
+    long = case((60, 1), nn.LSTM(1), nn.Dense(1), n=1)
+    assert long.model.to_workbook(tmp_path / "long.xlsx", long.X, long.Y, epochs=1).agrees
+
+
+def test_a_large_penalty_is_one_sum_over_the_weights() -> None:
+    large = case((20,), nn.Dense(20, kernel_regularizer=nn.L1L2(0.01, 0.02)), n=1)
+    spread = spread_of(workbook_of(large))
+    texts = {n.name: t[0] for (n, _), t in zip(spread.program.entries, spread.program.texts, strict=True)}
+    assert "SUM(" in texts["penalty"]
+    assert len(texts["penalty"]) < 200
+
+
+@pytest.mark.parametrize("name", ["twice", "rnn-twice", "attention", "batchnorm", "dropout", "residual"])
+def test_a_built_network_is_verified_from_its_file(name: str, tmp_path: Path) -> None:
+    made = CASES[name]()
+    path = tmp_path / "built.xlsx"
+    assert made.model.to_workbook(path, made.X, made.Y, epochs=2).agrees
+    assert verify_file(path, ["formualizer"]).agrees
+
+
 def test_the_learning_rate_decays_with_the_steps_of_all_epochs() -> None:
     decayed = CASES["inverse-time-batches"]()
     spread = spread_of(workbook_of(decayed, epochs=2))
@@ -99,6 +138,7 @@ def test_a_ledger_of_a_model_is_one_row_per_epoch(tmp_path: Path) -> None:
     exhibit = EXHIBITS["two-two-two"]
     path = tmp_path / "ledger.xlsx"
     assert exhibit.make().to_workbook(path, exhibit.X, exhibit.Y, epochs=3, layout="ledger", engine="embedded").agrees
+    assert verify_file(path, ["formualizer"]).agrees
     rows = list(openpyxl.load_workbook(path, data_only=True)["Training"].iter_rows(min_row=7, values_only=True))
     names = list(rows[0])
     assert abs(rows[3][names.index("E_tot")] - 0.242519857) < 5e-10  # type: ignore[operator]

@@ -70,6 +70,20 @@ def residual() -> Case:
     return Case(model, numbers(4, 3), numbers(4, 1, seed=7))
 
 
+def twice() -> Case:
+    x = nn.Input((3,))
+    shared = nn.Dense(3, activation="tanh")
+    model = nn.Model(x, nn.Dense(1)(shared(shared(x))), seed=3)
+    return Case(model.compile(nn.SGD(0.1), "mse"), numbers(4, 3), numbers(4, 1, seed=7))
+
+
+def rnn_twice() -> Case:
+    x = nn.Input((3, 2))
+    shared = nn.LSTM(2, return_sequences=True)
+    model = nn.Model(x, nn.Dense(1)(nn.GlobalAveragePooling1D()(shared(shared(x)))), seed=3)
+    return Case(model.compile(nn.SGD(0.1), "mse"), numbers(2, 3, 2), numbers(2, 1, seed=7))
+
+
 def attention() -> Case:
     return case((4, 3), nn.MultiHeadAttention(key_dim=2), nn.GlobalAveragePooling1D(), nn.Dense(1), n=2)
 
@@ -126,6 +140,8 @@ LAYERS: dict[str, Callable[[], Case]] = {
     ),
     "residual": residual,
     "attention": attention,
+    "twice": twice,
+    "rnn-twice": rnn_twice,
     "rnn-last": lambda: case((3, 2), nn.SimpleRNN(2), n=2),
 }  # fmt: skip
 ACTIVATIONS = {

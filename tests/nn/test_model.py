@@ -137,6 +137,38 @@ REFUSED: list[tuple[Callable[[Path], object], type[SimulatorError], str]] = [
         "A workbook shows at most 20,000 cells a step and 500,000 in all, to be read. Received: 118 cells a step, "
         '5,000 steps. Use fewer epochs, fewer samples or smaller layers, or what="forward".',
     ),
+    (
+        lambda folder: nn.LeakyReLU("x"),  # type: ignore[arg-type]
+        SettingError,
+        "LeakyReLU needs negative_slope to be a finite number. Received: 'x'.",
+    ),
+    (
+        lambda folder: nn.Dense(2, use_bias="no"),  # type: ignore[arg-type]
+        SettingError,
+        "Dense needs use_bias to be True or False. Received: 'no'.",
+    ),
+    (
+        lambda folder: nn.Dense(2, name="a{b"),
+        SettingError,
+        "Dense needs name to be a text of at most 60 letters, digits, spaces and -_.,()+. Received: 'a{b'.",
+    ),
+    (
+        lambda folder: nn.LSTM(2, recurrent_activation="hard_sigmoid"),
+        SettingError,
+        "An activation must be one of linear, sigmoid, tanh, relu, leaky_relu, elu, softmax. "
+        "Received: 'hard_sigmoid'. Did you mean 'sigmoid'?",
+    ),
+    (
+        lambda folder: nn.Dense(1)([nn.Input((2,)), nn.Input((2,))]),
+        ShapeError,
+        "Dense takes one input. Received: 2. Join them with nn.Add.",
+    ),
+    (
+        lambda folder: nn.Sequential([nn.Input((3,)), nn.Dense(3), nn.Embedding(4, 2)]),
+        SettingError,
+        "An Embedding reads the input's class numbers, so it comes first. Received: Dense before it.",
+    ),
+    (built(xor(), X=None), ShapeError, "X must be an array, a row per sample. Received: None."),
     (built(xor(), epochs=0), SettingError, "epochs must be a whole number above 0. Received: 0."),
     (
         built(xor(), what="backward"),
@@ -198,3 +230,13 @@ def test_the_same_seed_draws_the_same_weights_with_three_decimals() -> None:
     for a, b in zip(one, two, strict=True):
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(a, np.round(a, 3))
+
+
+def test_keras_shapes_of_weights_are_understood() -> None:
+    gru = nn.Sequential([nn.Input((4, 2)), nn.GRU(3)])
+    gru.set_weights([np.ones((2, 9)), np.ones((3, 9)), np.array([np.full(9, 2.0), np.full(9, 3.0)])])
+    assert [w.ravel()[0] for w in gru.get_weights()] == [1, 1, 2, 3]
+    attention = nn.Sequential([nn.Input((4, 2)), nn.MultiHeadAttention(key_dim=3)])
+    shapes = [(2, 1, 3), (1, 3)] * 3 + [(1, 3, 2), (2,)]
+    attention.set_weights([np.full(shape, k) for k, shape in enumerate(shapes)])
+    assert [w.ravel()[0] for w in attention.get_weights()] == list(range(8))
