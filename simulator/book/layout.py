@@ -27,6 +27,7 @@ FIRST_ROW = 4
 MARGIN = 1  # the column of epoch numbers and band names
 WIDE, NARROW, GAP, TIME = 9.5, 5.6, 2.0, 6.0  # widths of columns, the narrow ones for pictures
 LONGEST_EQUATION = 40  # letters that a block shows; its note and the index have the rest
+SLOPE = "0.00000"  # gradients and what optimizers make of them are small
 SMALL = 8  # letters of pictures
 BANDS = {0: ("forward", "forward"), 1: ("backward", "backward"), 1.5: ("turned", "backward")}  # label, colour
 COUNTED = {"epoch": '"epoch "0', "batch": '"batch "0', "step": '"step "0'}
@@ -178,7 +179,10 @@ def _block(shown: list[Shown], col: int, size: int, formats: Mapping[str, str]) 
         rows = extent(first.node.shape, first.kind)[0]
         parts = tuple(Part(s.node, (t or 0) * rows) for t, s in sorted(steps.items(), key=lambda each: each[0] or 0))
         best = steps[sorted(steps, key=lambda t: (t != 2, -(t or 0)))[0]]
-    number_format = formats.get(first.block, COST if first.block in ("cost", "data cost", "penalty") else ENTRY)
+    usual = COST if first.block in ("cost", "data cost", "penalty") else ENTRY
+    if size > SMALL and first.band in (1, 2, 3) and not first.block.endswith("'"):
+        usual = SLOPE
+    number_format = formats.get(first.block, usual)
     if first.node.primitive is not None and first.node.primitive.name in ("one_hot", "window_first"):
         number_format = "0"
     style = restyled(BODY, number_format=number_format, size=size)

@@ -85,9 +85,8 @@ def data_sheet(
     stride = max(per_sample.values())
     rows = "one row" if stride == 1 else f"{stride} rows"
     batch_text = f", {size} samples a batch, in this order" if batches > 1 else ""
-    sheet.put(
-        1, 0, f"{len(X)} samples, {rows} each{batch_text}. Change any yellow cell; every sheet follows.", SUBTITLE
-    )
+    many = "1 sample" if len(X) == 1 else f"{len(X)} samples"
+    sheet.put(1, 0, f"{many}, {rows} each{batch_text}. Change any yellow cell; every sheet follows.", SUBTITLE)
     leaves = [(step.inputs.args[0], X, "X: inputs")]
     if Y is not None and step.labels is not None:
         leaves.append((step.labels.args[0], Y, "Y: labels"))
@@ -98,7 +97,7 @@ def data_sheet(
     pictured = X.ndim == 4
     for leaf, array, title in leaves:
         start, width = col, extent(array[:1].shape)[1]
-        sheet.put(DATA_ROW - 1, col, title, header("given", level=2))
+        sheet.put(DATA_ROW - 1, col, title, restyled(header("given", level=2), wrap=False, align="left"))
         for c in range(1, width):
             sheet.put(DATA_ROW - 1, col + c, "", header("given", level=2))
         sheet.merge(DATA_ROW - 1, col, DATA_ROW - 1, col + width - 1)

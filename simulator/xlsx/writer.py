@@ -34,7 +34,7 @@ PROPERTY = "simulator"  # the custom document property that names lesson and epo
 # A fixed date: the same input gives the same bytes, so that version control shows real changes only.
 CREATED = datetime(2024, 1, 1)
 PAPER_A4, CHARACTERS_A_PAGE = 9, 260
-COLOURS = {"signed": ("#F8A5A5", "#FFFFFF", "#93B8F5"), "shade": ("#FFFFFF", "", "#6B7280")}  # of pictures
+COLOURS = {"signed": ("#F8A5A5", "#FFFFFF", "#93B8F5"), "shade": ("#FFFFFF", "", "#9CA3AF")}  # of pictures
 Progress = Callable[[int, int], None]  # cells written so far, and in all
 
 
