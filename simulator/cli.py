@@ -73,11 +73,18 @@ def build(
         raise SettingError(f"build needs a lesson or --all. Received: {received}. 'simulator lessons' lists them.")
     files = [Path(name) for name in names or () if Path(name).suffix.lower() in (".py", ".toml")]
     if files:
-        if len(files) < len(names or ()) or changes:
+        others = [name for name in names or () if Path(name) not in files]
+        if others or changes:
+            received = f"--set {changes[0]}" if changes else f"'{others[0]}' beside {files[0]}"
             raise SettingError(
-                "Networks are built without lessons and without --set. Received: both. Build them apart."
+                f"Networks are built by themselves, without --set. Received: {received}. Write numbers in the file."
             )
         _build_networks(files, out, epochs, batch_size, what, layout, engine)
+    for name in names or ():
+        found = [p for p in (Path(f"{name}.py"), Path(f"{name}.toml")) if p.exists()]
+        if name not in LESSONS and (found or Path(name).is_file()):
+            hint = f"Did you mean '{found[0]}'?" if found else "Describe the network that is to learn from it in one."
+            raise SettingError(f"A network is built from a .py or .toml file. Received: '{name}'. {hint}")
     chosen = list(LESSONS.values()) if everything else [find_lesson(name) for name in names or ()]
     if (batch_size, what, layout) != (None, None, "sheets"):
         raise SettingError("--batch-size, --what and --layout are for networks. Received: a lesson. Leave them out.")
@@ -110,6 +117,8 @@ def _build_networks(
             n.model.name = file.stem
         size = batch_size if batch_size is not None else n.batch_size
         kind = what or ("forward" if n.forward else "training")
+        if n.Y is None and not what and n.model.loss:
+            typer.echo(f"{file}: no labels, so the forward pass is written")
         count = next(e for e in (epochs, n.epochs, 10) if e is not None)
         with _progress(file.stem) as progress:
             done = build_network(n.model, path, n.X, n.Y, count, size, kind, layout, engine=engine, progress=progress)

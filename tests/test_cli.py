@@ -54,6 +54,45 @@ def test_a_disagreement_is_exit_status_1_with_sheet_and_cell(tmp_path: Path) -> 
     assert "Training!J12: formualizer: value, expected 20.0, found 10.0" in done.stdout
 
 
+NETWORK = """from simulator import nn
+X, Y = [[0.0], [1.0]], [[1.0], [0.0]]
+model = nn.Sequential([nn.Input((1,)), nn.Dense(1)]).compile(nn.SGD(0.1), "mse")
+"""
+
+
+def test_a_network_is_built_verified_and_built_forward(tmp_path: Path) -> None:
+    (tmp_path / "net.py").write_text(NETWORK)
+    built = simulator("build", "net.py", "--epochs", "3", "--batch-size", "1", "--out", "here", cwd=tmp_path)
+    assert (built.returncode, built.stderr) == (0, "")
+    assert "all agree" in built.stdout
+    assert simulator("verify", "here/net.xlsx", "--engine", "embedded", cwd=tmp_path).returncode == 0
+    forward = simulator("build", "net.py", "--what", "forward", "--out", "f.xlsx", cwd=tmp_path)
+    assert (forward.returncode, (tmp_path / "f.xlsx").exists()) == (0, True)
+
+
+# arguments                                       what is said on standard error
+NETWORKS_REFUSED = [
+    (["net", "--epochs", "3"], "A network is built from a .py or .toml file. Received: 'net'. Did you mean 'net.py'?"),
+    (["net.py", "--set", "x=1"], "Networks are built by themselves, without --set. Received: --set x=1."),
+    (["net.py", "and"], "Networks are built by themselves, without --set. Received: 'and' beside net.py."),
+    (["net.py", "--epochs", "0"], "epochs must be a whole number above 0. Received: 0."),
+    (["and", "--what", "forward"], "--batch-size, --what and --layout are for networks. Received: a lesson."),
+    (["net.py", "a/net.py"], "Every network needs a file of its own. Received: net, net. Build them apart."),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), NETWORKS_REFUSED)
+def test_wrong_use_of_networks_is_one_sentence(arguments: list[str], said: str, tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "a"):
+        folder.mkdir(exist_ok=True)
+        (folder / "net.py").write_text(NETWORK)
+    done = simulator("build", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.rglob("*.xlsx"))
+
+
 def test_table_prints_tidy_csv(tmp_path: Path) -> None:
     done = simulator("table", "decoder", "--epochs", "2", cwd=tmp_path)
     rows = list(csv.DictReader(io.StringIO(done.stdout)))

@@ -26,7 +26,7 @@ def curves_sheet(parts: Sequence[Part]) -> Sheet:
     columns = [Quantity(number, "given", "0")]
     for name in ("epoch", "batch") if batched else ():
         columns.append(Quantity(step.counter[name].named(name, name), "given", "0"))
-    columns.append(Quantity(step.counter["rate"].named("rate", "learning rate"), "given", "0.0000"))
+    columns.append(Quantity(step.counter["rate"].named("rate", "learning rate"), "given", "General"))
     costs: list[tuple[str, Expression, tuple[float, ...]]] = []
     for part in parts:
         assert part.step.cost is not None
@@ -51,5 +51,7 @@ def curves_sheet(parts: Sequence[Part]) -> Sheet:
         Series(name, area(number), area(node), steps, values, markers=count == 1) for name, node, values in costs
     )
     loss = parts[0].model.loss.replace("_", " ")
+    if any(name == "penalty" for part in parts for name in (s.node.name for s in part.step.shown)):
+        loss += " with penalty"
     sheet.charts.append(Chart(f"{title}: {loss}", number.name, "cost", curves, 2, 0, x_min=0))
     return sheet

@@ -182,6 +182,8 @@ def _block(shown: list[Shown], col: int, size: int, formats: Mapping[str, str]) 
     usual = COST if first.block in ("cost", "data cost", "penalty") else ENTRY
     if size > SMALL and first.band in (1, 2, 3) and not first.block.endswith("'"):
         usual = SLOPE
+    if first.block in ("rate", "alpha"):
+        usual = "General"  # may be small
     number_format = formats.get(first.block, usual)
     if first.node.primitive is not None and first.node.primitive.name in ("one_hot", "window_first"):
         number_format = "0"

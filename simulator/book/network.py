@@ -100,9 +100,9 @@ def suffix_of(model: Model, against: Model) -> str:
 
 
 def _formats(X: Array, Y: Array | None) -> dict[str, str]:
-    """Whole numbers are shown as such."""
+    """Whole numbers are shown as such, and what replaces them as it is."""
     arrays = {"X": X, "Y": Y}
-    return {name: "0" for name, a in arrays.items() if a is not None and bool((a == np.round(a)).all())}
+    return {name: "General" for name, a in arrays.items() if a is not None and bool((a == np.round(a)).all())}
 
 
 def _is_measured(model: Model) -> bool:

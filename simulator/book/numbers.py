@@ -20,6 +20,8 @@ from simulator.tape.expression import Index, indices
 
 PARAMETERS, DATA = "Parameters", "Data"
 DATA_ROW = 5
+SHARES = ("momentum", "rho", "beta_", "dropout_")  # of something that is kept or dropped
+LARGEST_SHARE, LARGEST = 0.999999, 1e9
 INPUT_SMALL = restyled(INPUT, size=8, number_format="General")
 
 
@@ -47,8 +49,8 @@ def parameters_sheet(model: Model, step: Step, known: Given, changed: Mapping[At
             known.put(sheet, leaf, np.array(number), row, 1, "", changed)
             if not suffix:  # a name is there once in a workbook
                 sheet.names[name] = (row, 1)
-            rule = "A number from 0 to 1000."
-            sheet.validations.append(Validation(row, 1, "decimal", 0, 1000, rule))
+            most = LARGEST_SHARE if name.startswith(SHARES) else LARGEST
+            sheet.validations.append(Validation(row, 1, "decimal", 0, most, f"A number from 0 to {most:g}."))
             sheet.put(row, 2, meaning, REMARK)
         row += 2
     for symbol, (leaf, value) in step.first.items():

@@ -16,7 +16,9 @@ from simulator.book.given import Given
 from simulator.book.heading import entry_names, put_headings
 from simulator.book.workbook import At
 from simulator.nn.initializer import Array
+from simulator.nn.layers import Embedding
 from simulator.nn.model import Model
+from simulator.nn.recurrent import Recurrent
 from simulator.nn.trace import Step, Tracer
 from simulator.sheet.address import a1, column_name, range_text, sheet_prefix
 from simulator.sheet.grid import extent, place
@@ -73,8 +75,9 @@ class Scene:
 
 
 def has_plane(model: Model) -> bool:
-    """Whether the model maps two numbers to one."""
-    return model.inputs.shape == (2,) and model.outputs.shape == (1,)
+    """Whether the model maps two measured numbers to one, neither classes nor steps of a sequence."""
+    other = any(isinstance(layer, Embedding | Recurrent) for layer in model.layers)
+    return model.inputs.shape == (2,) and model.outputs.shape == (1,) and not other
 
 
 def square_around(X: Array) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from simulator.nn.activation import ACTIVATIONS
 from simulator.nn.layer import E, Layer, Scope, Shape, WeightSpec
-from simulator.nn.option import chosen, one_of, pair, require
+from simulator.nn.option import chosen, is_whole, one_of, pair, require
 from simulator.nn.regularizer import regularizer_of
 from simulator.tape.convolution import convolve, places_after, window_max, window_mean, windows_of
 
@@ -32,8 +32,8 @@ class _Convolution(Layer):
     kernel_regularizer: Any = None
 
     def __post_init__(self) -> None:
-        good = isinstance(self.filters, int) and self.filters > 0
-        require(good, f"{type(self).__name__} needs a positive number of filters.", self.filters)
+        good = is_whole(self.filters) and self.filters > 0
+        require(good, f"{type(self).__name__} needs filters to be a whole number above 0.", repr(self.filters))
         self.kernel_size = pair(self.kernel_size, self.axes, "kernel_size")
         self.strides = pair(self.strides, self.axes, "strides")
         one_of("padding", self.padding, PADDINGS)

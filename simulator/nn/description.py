@@ -14,7 +14,7 @@ import sys
 import tomllib
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ TYPES: dict[str, type[Layer]] = {
     if isinstance(value, type)
     and issubclass(value, Layer)
     and not name.startswith("_")
-    and value not in (Layer, InputLayer)
+    and value not in (Layer, InputLayer, recurrent.Recurrent)
 }
 SCHEDULES = {"InverseTimeDecay": InverseTimeDecay, "ExponentialDecay": ExponentialDecay}
 NAMES = {cls.__name__: cls for cls in OPTIMIZERS.values()}
@@ -211,12 +211,18 @@ def _described(table: dict[str, Any], folder: Path, with_data: bool) -> Describe
     one_of("what", what, ("training", "forward"))
     forward = what == "forward"
     if "loss" in training or not forward:
-        optimizer = chosen("An optimizer", training.pop("optimizer", "SGD"), NAMES)
+        name = training.pop("optimizer", "SGD")
+        by_any_case = {n.lower(): n for n in NAMES}
+        optimizer = chosen("An optimizer", by_any_case.get(str(name).lower(), name), NAMES)
         loss = training.pop("loss", "mean_squared_error")
         rate = training.get("learning_rate")
         if isinstance(rate, Mapping):
             schedule = dict(rate)
             training["learning_rate"] = chosen("A schedule", schedule.pop("type", ""), SCHEDULES)(**schedule)
+        for key in training:
+            its_own = [f.name for f in fields(optimizer)]
+            allowed = ["loss", "optimizer", *its_own, "epochs", "batch_size", "what"]
+            require(key in allowed, f"[training] takes {', '.join(allowed)}.", key, nearest(key, allowed).strip())
         model.compile(optimizer(**training), loss)
     X, Y = data
     return Described(model, X, Y, epochs, batch_size, forward)
@@ -228,6 +234,9 @@ def _data(data: dict[str, Any], folder: Path) -> tuple[Any, Any]:
         path = folder / str(data.pop("file"))
         columns = _columns(path)
         inputs, labels = data.pop("inputs", None), data.pop("labels", [])
+        for chosen_columns in (inputs or [], labels):
+            rule = "inputs and labels are lists of the file's columns."
+            require(isinstance(chosen_columns, list), rule, repr(chosen_columns))
         for name in [*(inputs or []), *labels]:
             require(name in columns, f"'{path.name}' has the columns {', '.join(columns)}.", name)
         inputs = inputs or [name for name in columns if name not in labels]
@@ -248,7 +257,11 @@ def _weights(path: Path) -> list[Any]:
         with np.load(path, allow_pickle=False) as file:
             return [np.asarray(file[name], dtype=float) for name in file.files]
     except (OSError, ValueError, AttributeError) as error:
-        raise SettingError(f"weights is an .npz file of arrays. Received: '{path}' ({error}).") from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not such a file"
+        raise SettingError(
+            f"weights is an .npz file of arrays, as numpy.savez(path, *model.get_weights()) writes it. "
+            f"Received: '{path}' ({reason})."
+        ) from None
 
 
 def _columns(path: Path) -> dict[str, list[float]]:

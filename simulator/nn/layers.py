@@ -14,7 +14,7 @@ import numpy as np
 from simulator.errors import ShapeError
 from simulator.nn.activation import ACTIVATIONS
 from simulator.nn.layer import E, Layer, Scope, Shape, Tensor, WeightSpec
-from simulator.nn.option import chosen, require
+from simulator.nn.option import chosen, is_whole, require
 from simulator.nn.regularizer import regularizer_of
 from simulator.tape import namespace as tape
 from simulator.tape.arrangement import reshaped
@@ -24,8 +24,8 @@ from simulator.tape.primitive import fold
 
 def units_checked(layer: Any) -> None:
     units = layer.units
-    good = isinstance(units, int) and not isinstance(units, bool) and units > 0
-    require(good, f"{type(layer).__name__} needs a positive number of units.", units)
+    good = is_whole(units) and units > 0
+    require(good, f"{type(layer).__name__} needs units to be a whole number above 0.", repr(units))
 
 
 @dataclass(eq=False)
@@ -44,7 +44,7 @@ def Input(shape: tuple[int, ...], name: str = "") -> Tensor:
     >>> Input((2,)).shape
     (2,)
     """
-    good = isinstance(shape, tuple | list) and 0 < len(shape) < 4 and all(isinstance(n, int) and n > 0 for n in shape)
+    good = isinstance(shape, tuple | list) and 0 < len(shape) < 4 and all(is_whole(n) and n > 0 for n in shape)
     require(good, "Input takes the shape of one sample, such as (2,), with up to 3 axes.", repr(shape))
     layer = InputLayer(tuple(shape), name=name)
     return Tensor(layer, (), layer.shape)
@@ -193,6 +193,8 @@ class Dropout(Layer):
     def __post_init__(self) -> None:
         good = isinstance(self.rate, int | float) and 0 <= self.rate < 1
         require(good, "Dropout needs a rate from 0 to below 1.", self.rate)
+        seed = self.seed is None or (is_whole(self.seed) and self.seed >= 0)
+        require(seed, "Dropout needs a seed that is a whole number from 0.", repr(self.seed))
 
     def equations(self, at: Scope, *x: E) -> E:
         if not at.training or not self.rate:

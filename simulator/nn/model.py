@@ -128,7 +128,7 @@ class Model:
         if [a.shape for a in fitted] != shapes:
             raise ShapeError(
                 f"set_weights takes arrays of the shapes {', '.join(map(str, shapes))}. "
-                f"Received: {', '.join(str(a.shape) for a in arrays)}. get_weights() shows the order."
+                f"Received: {', '.join(str(a.shape) for a in arrays) or 'none'}. get_weights() shows the order."
             )
         for w, a in zip(mine, fitted, strict=True):
             w.value = a.copy()
@@ -183,9 +183,10 @@ class Model:
         if kind == "bits":
             require(bool(np.isin(y, (0, 1)).all()), f"{self.loss} needs labels 0 and 1.", _first_other(y, (0, 1)))
         if kind == "one-hot":
-            good = bool(np.isin(y, (0, 1)).all() and (y.sum(axis=-1) == 1).all())
+            wrong = y[~np.isin(y, (0, 1)).all(axis=-1) | (y.sum(axis=-1) != 1)]
             advice = "Class numbers go with sparse_categorical_crossentropy."
-            require(good, f"{self.loss} needs rows of zeros with a single 1.", y[np.argmax(y.sum(-1) != 1)], advice)
+            received = wrong[0] if len(wrong) else ""
+            require(not len(wrong), f"{self.loss} needs rows of zeros with a single 1.", received, advice)
         return y
 
     def _loss(self) -> Loss:
@@ -195,6 +196,8 @@ class Model:
     def batches_of(self, samples: int, batch_size: int | None) -> tuple[int, int]:
         """The size of a batch and how many there are. Raises SettingError unless the size divides the samples."""
         size = samples if batch_size is None else batch_size
+        whole = isinstance(size, int | np.integer) and not isinstance(size, bool)
+        require(whole, "batch_size must be a whole number.", repr(batch_size))
         divisors = [d for d in range(1, samples + 1) if samples % d == 0]
         require(
             size in divisors,
@@ -232,7 +235,10 @@ class Model:
         return next(_values(step, [step.output], {"X data": x}, {}))[0]
 
     def fit(self, X: ArrayLike, Y: ArrayLike, epochs: int = 1, batch_size: int | None = None) -> dict[str, list[float]]:
-        """Train in NumPy on the same equations, batches in a fixed order; returns {"loss": [cost of every epoch]}."""
+        """Train in NumPy on the same equations, batches in a fixed order; returns {"loss": [cost of every epoch]}.
+
+        Every call starts the optimizer anew: its state and the number of the step begin where a workbook's begin.
+        """
         x = self.inputs_checked(X)
         y = self.labels_checked(Y, len(x))
         epochs_checked(epochs)

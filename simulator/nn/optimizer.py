@@ -84,7 +84,7 @@ def _positive(options: Any, *names: str) -> None:
         value = getattr(options, name)
         number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
         good = number and math.isfinite(value) and value > 0
-        require(good, f"{type(options).__name__} needs {name} above 0.", repr(value))
+        require(good, f"{type(options).__name__} needs {name} to be a number above 0.", repr(value))
 
 
 def _share(options: Any, *names: str) -> None:

@@ -91,9 +91,13 @@ def require(holds: bool, rule: str, received: object, advice: str = "") -> None:
         raise SettingError(f"{rule} Received: {received}.{' ' + advice if advice else ''}")
 
 
+def is_whole(value: object) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def pair(value: object, axes: int, what: str) -> tuple[int, ...]:
     """A size per axis from a number or a tuple, as Keras takes them."""
-    sizes = (value,) * axes if isinstance(value, int) else value
-    good = isinstance(sizes, tuple | list) and len(sizes) == axes and all(isinstance(n, int) and n > 0 for n in sizes)
-    require(good, f"{what} must be a positive whole number or {axes} of them.", value)
+    sizes = (value,) * axes if is_whole(value) else value
+    good = isinstance(sizes, tuple | list) and len(sizes) == axes and all(is_whole(n) and n > 0 for n in sizes)
+    require(good, f"{what} must be a whole number above 0, or {axes} of them.", repr(value))
     return tuple(sizes)  # type: ignore[arg-type]

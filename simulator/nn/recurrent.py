@@ -18,7 +18,9 @@ from simulator.tape.namespace import weighted
 
 
 @dataclass(eq=False)
-class _Recurrent(Layer):
+class Recurrent(Layer):
+    """What the three have in common."""
+
     units: int = 0
     activation: str = "tanh"
     use_bias: bool = True
@@ -81,7 +83,7 @@ class _Recurrent(Layer):
 
 
 @dataclass(eq=False)
-class SimpleRNN(_Recurrent):
+class SimpleRNN(Recurrent):
     """h[t] = activation(x[t] @ W + h[t-1] @ U + b)."""
 
     def step(self, at: Scope, t: int, x: E, *states: E) -> tuple[E, ...]:
@@ -93,7 +95,7 @@ class SimpleRNN(_Recurrent):
 
 
 @dataclass(eq=False)
-class LSTM(_Recurrent):
+class LSTM(Recurrent):
     """Z[t] = x[t] @ W + h[t-1] @ U + b, in it the gates i, f, g, o from left to right.
 
     c[t] = f*c[t-1] + i*g and h[t] = o*tanh(c[t]); the gates are sigmoids, g the activation.
@@ -129,7 +131,7 @@ class LSTM(_Recurrent):
 
 
 @dataclass(eq=False)
-class GRU(_Recurrent):
+class GRU(Recurrent):
     """z and r are sigmoids of x[t] @ W + h[t-1] @ U + b, g the candidate, h[t] = z*h[t-1] + (1-z)*g.
 
     With reset_after, as in Keras and PyTorch, r multiplies h[t-1] @ U; without it, as in Cho et al. 2014, h[t-1].

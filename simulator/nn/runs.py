@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from simulator.nn.initializer import Array
 from simulator.nn.loss import LOSSES
-from simulator.nn.model import Model
+from simulator.nn.model import Model, epochs_checked
 from simulator.nn.option import require
 from simulator.tape.evaluate import evaluate_all
 from simulator.tape.expression import given
@@ -54,7 +54,7 @@ def train_runs(
     """
     seeds = list(seeds)
     require(len(seeds) > 0, "train_runs needs seeds, such as range(100).", "none")
-    require(epochs > 0, "epochs must be a whole number above 0.", epochs)
+    epochs_checked(epochs)
     x, x_test = model.inputs_checked(X), model.inputs_checked(X_test)
     y, y_test = model.labels_checked(Y, len(x)), model.labels_checked(Y_test, len(x_test))
     size, batches = model.batches_of(len(x), batch_size)

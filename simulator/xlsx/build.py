@@ -71,7 +71,8 @@ def build_network(
         require((what, layout) == ("training", "sheets"), "Two trainings are compared on sheets.", f"{what}, {layout}")
         require(bool(against.loss), "A network to compare with is compiled.", "no loss", "Call against.compile first.")
     if layout == "ledger":
-        require(what == "training" and batch_size is None, "A ledger shows a training in full batches.", f"what={what}")
+        require(what == "training", "A ledger shows a training.", f"what={what}")
+        require(batch_size in (None, len(x)), "A ledger shows full batches.", f"batch_size={batch_size}")
         workbook = workbook_of(ledger_of(model, x, y).run(epochs))
     else:
         workbook = network_workbook(model, x, y, epochs, batch_size, against=against)

@@ -8,7 +8,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import escape
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 from simulator.errors import WorkbookError
@@ -28,6 +28,7 @@ class Formulas:
     missing: list[str] = field(default_factory=list)
     other: dict[str, tuple[str, str]] = field(default_factory=dict)  # address -> expected, found
     errors: set[str] = field(default_factory=set)  # cells that store an error value
+    disordered: int = 0  # the first row that follows a later one, which Excel would repair
 
 
 def read_formulas(path: Path, sheets: tuple[Sheet, ...]) -> dict[str, Formulas]:
@@ -48,6 +49,8 @@ def read_formulas(path: Path, sheets: tuple[Sheet, ...]) -> dict[str, Formulas]:
 
 def _compare(sheet: Sheet, xml: bytes) -> Formulas:
     result = Formulas(errors={m[1].decode() for m in re.finditer(rb'<c r="([A-Z]+[0-9]+)"[^>]* t="e"', xml)})
+    rows = [int(r) for r in re.findall(rb'<row [^>]*?r="([0-9]+)"', xml)]
+    result.disordered = next((below for above, below in pairwise(rows) if below <= above), 0)
     found = CELL.finditer(xml)
     same = True
     for expected in _expected(sheet):

@@ -86,6 +86,10 @@ def verify(path: Path, workbook: Workbook, engines: Sequence[str], *, fresh: boo
     formulas = read_formulas(path, workbook.sheets)
     first = Finding("formulas", cells=sum(f.count for f in formulas.values()))
     for sheet, found in formulas.items():
+        if found.disordered:
+            first.add(
+                Mismatch("formulas", sheet, f"A{found.disordered}", "row", "rows that ascend", "a row out of order")
+            )
         for cell in found.missing:
             first.add(Mismatch("formulas", sheet, cell, "not a formula", "a formula", "none"))
     if any(f.other for f in formulas.values()):

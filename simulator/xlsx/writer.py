@@ -182,7 +182,8 @@ class _Writer:
     def _rows(self, ws: Any, table: Body) -> Iterator[str]:
         """The XML of a table's rows, one block at a time."""
         plain = {c.style: self.format(c.style) for c in table.plan}
-        texts = {c.text: ws.str_table._get_shared_string_index(c.text) for c in table.plan if c.text}
+        distinct = dict.fromkeys(c.text for c in table.plan if c.text)
+        texts = {text: ws.str_table._get_shared_string_index(text) for text in distinct}
         ws.str_table.count += sum(1 for c in table.plan if c.text) * table.count - len(texts)
 
         def rows() -> Iterator[str]:

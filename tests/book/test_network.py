@@ -91,6 +91,34 @@ def test_rows_ascend_in_every_sheet(name: str, tmp_path: Path) -> None:
             assert rows == sorted(set(rows)), part
 
 
+ALL_COMMITTED = sorted((Path(__file__).parents[2] / "workbooks").rglob("*.xlsx"))
+
+
+@pytest.mark.parametrize("path", ALL_COMMITTED, ids=[p.stem for p in ALL_COMMITTED])
+def test_no_committed_workbook_needs_repair_of_its_rows(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        for part in sheet_parts(archive).values():
+            rows = [int(r) for r in re.findall(r'<row r="(\d+)"', archive.read(part).decode())]
+            assert rows == sorted(set(rows)), part
+
+
+def test_rows_out_of_order_are_reported(built: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "disordered.xlsx"
+    with zipfile.ZipFile(built) as old, zipfile.ZipFile(copy, "w") as new:
+        part = sheet_parts(old)["Training"]
+        for name in old.namelist():
+            data = old.read(name)
+            new.writestr(name, data.replace(b'<row r="6"', b'<row r="5"', 1) if name == part else data)
+    assert any(m.what == "out of order" for m in verify_file(copy, []).findings[0].mismatches)
+
+
+def test_classes_and_sequences_have_no_boundary(tmp_path: Path) -> None:
+    model = nn.Sequential([nn.Input((2,)), nn.Embedding(3, 2), nn.LSTM(2), nn.Dense(1, activation="sigmoid")])
+    model.compile("sgd", "binary_crossentropy")
+    assert model.to_workbook(tmp_path / "x.xlsx", [[0, 1], [2, 0]], [[0], [1]], epochs=1).agrees
+    assert "Boundary" not in openpyxl.load_workbook(tmp_path / "x.xlsx").sheetnames
+
+
 def test_a_long_sequence_is_traced(tmp_path: Path) -> None:
     long = case((60, 1), nn.LSTM(1), nn.Dense(1), n=1)
     assert long.model.to_workbook(tmp_path / "long.xlsx", long.X, long.Y, epochs=1).agrees

@@ -113,7 +113,7 @@ WRONG = [
     (replaced('"Adam"', '"Adams"'), "An optimizer must be one of SGD, Adagrad, RMSprop, Adam. Received: 'Adams'."),
     (
         replaced("learning_rate = 0.1", "rate = 0.1"),
-        "Adam takes learning_rate, beta_1, beta_2, epsilon.",
+        "[training] takes loss, optimizer, learning_rate, beta_1, beta_2, epsilon, epochs, batch_size, what.",
     ),
     (replaced('labels = ["y"]', 'labels = ["z"]'), "'xor.csv' has the columns x1, x2, y. Received: z."),
     (replaced("xor.csv", "nor.csv"), "The data's CSV file must be readable."),
@@ -124,7 +124,7 @@ WRONG = [
     ),
     (csv_of("x1,x2,y\n0,0\n"), "Every line of 'xor.csv' has 3 values. Received: 2 in line 2."),
     (csv_of("x1,x2,y\n"), "A CSV file has a line of names and a line per sample."),
-    (replaced("units = 3", "units = true"), "Dense needs a positive number of units. Received: True."),
+    (replaced("units = 3", "units = true"), "Dense needs units to be a whole number above 0. Received: True."),
     (replaced("[[layers]]", "[layers]"), "TOML"),
     (replaced("[data]", "network = 3\n[data]"), "The part network is written [network], once. Received: 3."),
     (replaced("epochs = 5", 'what = "forwards"'), "Did you mean 'forward'?"),

@@ -90,7 +90,7 @@ REFUSED: list[tuple[Callable[[Path], object], type[SimulatorError], str]] = [
     (
         lambda folder: nn.Dense(0),
         SettingError,
-        "Dense needs a positive number of units. Received: 0.",
+        "Dense needs units to be a whole number above 0. Received: 0.",
     ),
     (
         lambda folder: nn.Conv2D(2, 5)(nn.Input((4, 4, 1))),
@@ -123,7 +123,7 @@ REFUSED: list[tuple[Callable[[Path], object], type[SimulatorError], str]] = [
     (
         lambda folder: nn.SGD(learning_rate=-1),
         SettingError,
-        "SGD needs learning_rate above 0. Received: -1.",
+        "SGD needs learning_rate to be a number above 0. Received: -1.",
     ),
     (
         built(xor(), batch_size=3),
@@ -167,6 +167,18 @@ REFUSED: list[tuple[Callable[[Path], object], type[SimulatorError], str]] = [
         lambda folder: nn.Sequential([nn.Input((3,)), nn.Dense(3), nn.Embedding(4, 2)]),
         SettingError,
         "An Embedding reads the input's class numbers, so it comes first. Received: Dense before it.",
+    ),
+    (built(xor(), batch_size=2.0), SettingError, "batch_size must be a whole number. Received: 2.0."),
+    (
+        built(xor("softmax", "categorical_crossentropy", 2), Y=[[1, 0], [0.5, 0.5], [0, 1], [0, 1]]),
+        SettingError,
+        "categorical_crossentropy needs rows of zeros with a single 1. Received: [0.5 0.5]. "
+        "Class numbers go with sparse_categorical_crossentropy.",
+    ),
+    (
+        lambda folder: nn.Dropout(0.5, seed=-1),
+        SettingError,
+        "Dropout needs a seed that is a whole number from 0. Received: -1.",
     ),
     (built(xor(), X=None), ShapeError, "X must be an array, a row per sample. Received: None."),
     (built(xor(), epochs=0), SettingError, "epochs must be a whole number above 0. Received: 0."),
