@@ -87,9 +87,8 @@ def verify(path: Path, workbook: Workbook, engines: Sequence[str], *, fresh: boo
     first = Finding("formulas", cells=sum(f.count for f in formulas.values()))
     for sheet, found in formulas.items():
         if found.disordered:
-            first.add(
-                Mismatch("formulas", sheet, f"A{found.disordered}", "row", "rows that ascend", "a row out of order")
-            )
+            where = f"A{found.disordered}"
+            first.add(Mismatch("formulas", sheet, where, "out of order", "rows that ascend", "a row after a later one"))
         for cell in found.missing:
             first.add(Mismatch("formulas", sheet, cell, "not a formula", "a formula", "none"))
     if any(f.other for f in formulas.values()):
