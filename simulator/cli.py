@@ -27,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 WORKBOOKS, REPORT = Path("workbooks"), Path("reports/verification.md")
+GALLERY_REPORT = Path("reports/gallery.md")
 PROGRESS_FROM = 100_000  # cells; less than that is written before a bar could be read
 INTERRUPTED = 130
 BYTES_A_CELL = 13  # of a finished file
@@ -43,10 +44,14 @@ Engine = Annotated[str, typer.Option("--engine", help="ironcalc, formualizer, li
 def lessons() -> None:
     """List the lessons."""
     from simulator.lessons import LESSONS
+    from simulator.lessons.playground import PLAYGROUND
 
-    width = max(map(len, LESSONS))
+    width = max(map(len, (*LESSONS, *PLAYGROUND)))
     for lesson in LESSONS.values():
         typer.echo(f"{lesson.name:<{width}}  {lesson.title}")
+    typer.echo("\nfor 'simulator playground':")
+    for question in PLAYGROUND.values():
+        typer.echo(f"{question.name:<{width}}  {question.question}")
 
 
 @app.command()
@@ -219,14 +224,16 @@ def demo(engine: Engine = "embedded") -> None:
 def gallery(engine: Engine = "embedded") -> None:
     """Build and verify the gallery: small networks with every kind of layer."""
     from simulator.lessons.gallery import EXHIBITS
+    from simulator.xlsx.report import write_report
 
-    agrees = True
+    results = []
     for name, e in EXHIBITS.items():
         path = WORKBOOKS / "gallery" / f"{name}.xlsx"
         with _progress(name) as progress:
-            done = e.build(path, engine, progress)
-        agrees = _say(done, short=True) and agrees
-    raise typer.Exit(0 if agrees else 1)
+            results.append(e.build(path, engine, progress))
+        _say(results[-1], short=True)
+    write_report(results, GALLERY_REPORT)
+    raise typer.Exit(0 if all(v.agrees for v in results) else 1)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from simulator.sheet.style import HEADING, SUBTITLE, TITLE
 from simulator.tape.expression import indices
 
 MOST_NOTE = 600  # letters of a formula in a note
+COLOURED = 200  # steps whose pictures are coloured: one rule lists all their ranges
 
 
 def panel_sheet(model: Model, plan: Plan, panel: Panel) -> Sheet:
@@ -44,7 +45,7 @@ def panel_sheet(model: Model, plan: Plan, panel: Panel) -> Sheet:
         sheet.notes[at] = "\n".join([*lines, *guards_of(shown.node)])
         if is_picture(shown.node.shape, shown.kind):
             rows, cols = block.extent
-            tops = [FIRST_ROW + panel.height * k + block.row for k in range(panel.count)]
+            tops = [FIRST_ROW + panel.height * k + block.row for k in range(min(panel.count, COLOURED))]
             ranges = [f"{a1(t, block.col)}:{a1(t + rows - 1, block.col + cols - 1)}" for t in tops]
             sheet.highlights.append(Highlight((0, 0), (0, 0), _colours(shown.role), " ".join(ranges)))
     return sheet

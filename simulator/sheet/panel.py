@@ -147,15 +147,18 @@ class Spread:
     feeds: Sequence[Values]
 
     def __post_init__(self) -> None:
-        self._where: dict[int, tuple[Panel, Block, Part]] = {}
+        self._cells: dict[tuple[int, Index], Position] = {}
+        self._placed: set[int] = set()
+        self._heights = {panel.sheet: panel.height for panel in self.panels}
         self.starts: dict[str, int] = {}
         entries: list[tuple[Expression, Index]] = []
         for panel in self.panels:
             panel.spread = self
             self.starts[panel.sheet] = len(entries)
-            entries += [(node, index) for *_, node, index in panel.entries]
-            for block in panel.blocks_:
-                self._where |= {part.node.serial: (panel, block, part) for part in block.parts}
+            for row, col, _, node, index in panel.entries:
+                entries.append((node, index))
+                self._cells[node.serial, index] = Position(panel.sheet, row, col, True)
+                self._placed.add(node.serial)
             cells = [entry[:2] for entry in panel.entries] + [(t.row, t.col) for t in panel.texts]
             assert len(set(cells)) == len(cells), f"two cells in one place on '{panel.sheet}'"
             if panel.last_col >= COLUMNS or panel.last_row >= ROWS:
@@ -168,16 +171,15 @@ class Spread:
         self.program = Program(entries, self._locate, self.givens, self.carries, feed)
 
     def holds(self, node: Expression) -> bool:
-        return node.serial in self._where
+        return node.serial in self._placed
 
     def position(self, node: Expression, index: Index, back: int = 0) -> Position:
-        panel, block, part = self._where[node.serial]
-        row, col = place(index, node.shape, block.kind)
-        return Position(panel.sheet, block.row + part.row + row - back * panel.height, block.col + col, True)
+        here = self._cells[node.serial, index]
+        return here._replace(row=here.row - back * self._heights[here.sheet]) if back else here
 
     def _locate(self, ref: Ref) -> Position:
         serial = ref.node.serial
-        if serial in self._where:
+        if serial in self._placed:
             return self.position(ref.node, ref.index, ref.back)
         if serial in self.data:
             row, col = self.data[serial](ref.index)

@@ -72,7 +72,7 @@ def write_report(verifications: Sequence[Verification], path: Path) -> None:
         "",
         "`formulas` counts the cells that must be formulas and are. `stored` compares the values kept in the file,",
         "which Protected View, previews and pandas show. Every engine recalculates the file from its formulas and",
-        "given numbers; each cell is compared with the reference, which computes the lesson with Python's `math`.",
+        "given numbers; each cell is compared with the reference, which computes it with Python's `math`.",
         "",
         *rows,
         "",
