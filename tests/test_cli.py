@@ -23,7 +23,9 @@ def simulator(*args: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_lessons_are_listed(tmp_path: Path) -> None:
     done = simulator("lessons", cwd=tmp_path)
     assert done.returncode == 0
-    assert [line.split()[0] for line in done.stdout.splitlines()][:2] == ["and", "and-zeros"]
+    names = [line.split()[0] for line in done.stdout.splitlines() if line]
+    assert names[:2] == ["and", "and-zeros"]
+    assert names[-1] == "playground-gauss"
 
 
 def test_build_then_verify_then_json(tmp_path: Path) -> None:
