@@ -24,17 +24,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("example", CONSOLE, ids=[c.splitlines()[0][2:40] for c in CONSOLE])
-def test_console_example(example: str, folder: Path) -> None:
-    command, *expected = example.splitlines()
-    words = command.removeprefix("$ simulator ").split()
-    done = subprocess.run([sys.executable, "-m", "simulator", *words], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    printed = done.stdout.splitlines()
-    if expected[-1] == "...":
-        assert printed[: len(expected) - 1] == expected[:-1]
-    else:
-        assert printed == expected
+def test_console_examples_one_after_the_other(folder: Path) -> None:
+    for example in CONSOLE:
+        command, *expected = example.splitlines()
+        words = command.removeprefix("$ simulator ").split()
+        done = subprocess.run([sys.executable, "-m", "simulator", *words], cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        printed = done.stdout.splitlines()
+        if expected[-1] == "...":
+            assert printed[: len(expected) - 1] == expected[:-1], command
+        else:
+            assert printed == expected, command
 
 
 def test_a_network_is_built_from_python(folder: Path) -> None:
