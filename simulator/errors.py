@@ -4,6 +4,19 @@ Each one also inherits the built-in that it refines, so `except ValueError` keep
 A student's mistake is a returned value, never an exception.
 """
 
+import difflib
+from collections.abc import Iterable
+
+
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
+    """The last sentence of a message about an unknown name, or nothing when no known one is like it.
+
+    >>> did_you_mean("sigmod", ["tanh", "sigmoid"])
+    " Did you mean 'sigmoid'?"
+    """
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
 
 class SimulatorError(Exception):
     """Wrong use or a broken file; the command line prints it as one sentence and exits with status 2."""

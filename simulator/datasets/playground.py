@@ -8,14 +8,13 @@ of the same distribution than the page shows.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.errors import SettingError
+from simulator.errors import SettingError, did_you_mean
 
 Array = NDArray[np.float64]
 RADIUS = 5.0
@@ -111,7 +110,8 @@ def planar(name: str, n: int = 500, noise: float = 0.0, seed: int = 0) -> Data:
     array([ 1., -1.,  1., -1.])
     """
     if name not in SETS:
-        raise SettingError(f"A data set is one of {', '.join(SETS)}. Received: '{name}'.{_nearest(name, SETS)}")
+        hint = did_you_mean(name.lower(), SETS, 0.4)
+        raise SettingError(f"A data set is one of {', '.join(SETS)}. Received: '{name}'.{hint}")
     return SETS[name](n, noise, seed)
 
 
@@ -139,8 +139,3 @@ def _rng(n: int, noise: float, seed: int) -> np.random.Generator:
 
 def _data(points: Array, positive: NDArray[np.bool_]) -> Data:
     return Data(np.round(points, DECIMALS) + 0.0, np.where(positive, 1.0, -1.0))
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.4)
-    return f" Did you mean '{near[0]}'?" if near else ""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-
-from simulator.errors import SettingError
+from simulator.errors import SettingError, did_you_mean
 from simulator.lessons.decoder import DECODER, DECODER_SIGMOID, DECODER_SIGMOID_AS_PRINTED
 from simulator.lessons.ledger import LEDGER, LEDGER_BIAS
 from simulator.lessons.lesson import Lesson
@@ -33,6 +31,5 @@ def find_lesson(name: str) -> Lesson:
     """The lesson of that name. Raises SettingError, with the nearest name, when there is none."""
     if name in LESSONS:
         return LESSONS[name]
-    near = difflib.get_close_matches(name.lower(), LESSONS, n=1, cutoff=0.4)
-    hint = f"Did you mean '{near[0]}'?" if near else "'simulator lessons' lists them."
-    raise SettingError(f"A lesson is one of {', '.join(LESSONS)}. Received: '{name}'. {hint}")
+    hint = did_you_mean(name.lower(), LESSONS, 0.4) or " 'simulator lessons' lists them."
+    raise SettingError(f"A lesson is one of {', '.join(LESSONS)}. Received: '{name}'.{hint}")

@@ -90,6 +90,12 @@ def xor(title: str, optimizer: Optimizer) -> Callable[[], nn.Model]:
     return _model(title, AND_X, layers, optimizer, "binary_crossentropy")
 
 
+def _over_five_steps(name: str, word: str, title: str, layer: Layer) -> Exhibit:
+    X, Y = WAVE[:5].reshape(1, 5, 1), WAVE[5:].reshape(1, 1)
+    make = _model(f"{word} over five steps", X, [layer, nn.Dense(1)], nn.SGD(0.5), "mean_squared_error")
+    return Exhibit(name, title, make, X, Y, 30)
+
+
 EXHIBITS = {
     exhibit.name: exhibit
     for exhibit in (
@@ -142,34 +148,8 @@ EXHIBITS = {
             np.array([3.0]),
             10,
         ),
-        Exhibit(
-            "lstm",
-            "an LSTM of two units over five steps of a wave, which predicts the sixth",
-            _model(
-                "LSTM over five steps",
-                WAVE[:5].reshape(1, 5, 1),
-                [nn.LSTM(2), nn.Dense(1)],
-                nn.SGD(0.5),
-                "mean_squared_error",
-            ),
-            WAVE[:5].reshape(1, 5, 1),
-            WAVE[5:].reshape(1, 1),
-            30,
-        ),
-        Exhibit(
-            "gru",
-            "a GRU of two units over the same five steps",
-            _model(
-                "GRU over five steps",
-                WAVE[:5].reshape(1, 5, 1),
-                [nn.GRU(2), nn.Dense(1)],
-                nn.SGD(0.5),
-                "mean_squared_error",
-            ),
-            WAVE[:5].reshape(1, 5, 1),
-            WAVE[5:].reshape(1, 1),
-            30,
-        ),
+        _over_five_steps("lstm", "LSTM", "an LSTM of two units over five steps of a wave", nn.LSTM(2)),
+        _over_five_steps("gru", "GRU", "a GRU of two units over the same five steps", nn.GRU(2)),
         Exhibit(
             "attention",
             "self-attention over four tokens",

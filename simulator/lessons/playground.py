@@ -9,7 +9,6 @@ mean squared error at half the learning rate, with 2*l1 and l2, makes the same s
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from simulator import nn
 from simulator.datasets.playground import Data, Halves, planar, split
-from simulator.errors import SettingError
+from simulator.errors import SettingError, did_you_mean
 from simulator.nn.layer import Layer
 from simulator.nn.runs import Runs, train_runs
 
@@ -353,6 +352,5 @@ def find_playground(name: str) -> PlaygroundLesson:
     """The lesson of that name. Raises SettingError, with the nearest name, when there is none."""
     if name in PLAYGROUND:
         return PLAYGROUND[name]
-    near = difflib.get_close_matches(name.lower(), PLAYGROUND, n=1, cutoff=0.4)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
+    hint = did_you_mean(name.lower(), PLAYGROUND, 0.4)
     raise SettingError(f"A playground lesson is one of {', '.join(PLAYGROUND)}. Received: '{name}'.{hint}")

@@ -6,14 +6,13 @@ name would read as a cell (b2) keeps its index: b2_0.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from simulator.errors import SettingError
+from simulator.errors import SettingError, did_you_mean
 from simulator.lessons.lesson import Lesson
 from simulator.tape.expression import Expression, Index, given, indices, squeezed
 from simulator.tape.scalar import Position
@@ -157,8 +156,7 @@ def _scalars(lesson: Lesson, first: float, last: float) -> Iterator[tuple[str, f
 
 def _changed(settings: Settings, lesson: Lesson, name: str, value: float, strict: bool) -> Setting:
     if name not in settings.items:
-        near = difflib.get_close_matches(name, settings.items, n=1, cutoff=0.5)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
+        hint = did_you_mean(name, settings.items)
         arrays = [] if lesson.columns else list(lesson.given)
         shown = [n for n in settings.items if n.split("_")[0] not in arrays]
         entries = f", and entries of {' and '.join(arrays)} such as X_0_1" if arrays else ""

@@ -43,7 +43,7 @@ class _Convolution(Layer):
     def shape_of(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         self.needs(self.axes + 1, x, WHAT[self.axes])
-        return (*_places(self, x, self.kernel_size, self.strides), self.filters)
+        return (*_places(self, x, self.kernel_size, self.strides, self.padding), self.filters)
 
     def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
         shape = (*self.kernel_size, inputs[0][-1], self.filters)
@@ -84,8 +84,7 @@ class Conv2D(_Convolution):
     axes: ClassVar[int] = 2
 
 
-def _places(layer: Layer, x: Shape, size: tuple[int, ...], strides: tuple[int, ...]) -> Shape:
-    padding: str = layer.padding  # type: ignore[attr-defined]
+def _places(layer: Layer, x: Shape, size: tuple[int, ...], strides: tuple[int, ...], padding: str) -> Shape:
     fits = all(w <= n for w, n in zip(size, x, strict=False)) or padding == "same"
     require(
         fits, f"{type(layer).__name__} must fit into its input.", f"window {size}, input {x}", 'padding="same" pads.'
@@ -109,7 +108,7 @@ class _Pooling(Layer):
     def shape_of(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         self.needs(self.axes + 1, x, WHAT[self.axes])
-        return (*_places(self, x, self.pool_size, self.strides), x[-1])
+        return (*_places(self, x, self.pool_size, self.strides, self.padding), x[-1])
 
     def equations(self, at: Scope, *x: E) -> E:
         windows, shape = windows_of(x[0].shape, self.pool_size, self.strides, self.padding)

@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from simulator.errors import SettingError, SimulatorError
+from simulator.errors import SettingError, SimulatorError, did_you_mean
 from simulator.nn import convolution, features, layers, recurrent
 from simulator.nn.layer import Layer, walk
 from simulator.nn.layers import Input, InputLayer
 from simulator.nn.model import Model
 from simulator.nn.optimizer import OPTIMIZERS, ExponentialDecay, InverseTimeDecay, Schedule
-from simulator.nn.option import chosen, nearest, one_of, require
+from simulator.nn.option import chosen, one_of, require
 from simulator.nn.regularizer import L1L2
 
 TYPES: dict[str, type[Layer]] = {
@@ -171,7 +171,9 @@ def read_description(text: str, folder: Path, *, with_data: bool = True) -> Desc
 def _described(table: dict[str, Any], folder: Path, with_data: bool) -> Described:
     known = ["network", "layers", "training", "data"]
     for part in table:
-        require(part in known, f"A description has the parts {', '.join(known)}.", part, nearest(part, known).strip())
+        require(
+            part in known, f"A description has the parts {', '.join(known)}.", part, did_you_mean(part, known).strip()
+        )
         kind = list if part == "layers" else dict
         rule = "[[layers]], once for every layer" if part == "layers" else f"[{part}], once"
         require(isinstance(table[part], kind), f"The part {part} is written {rule}.", repr(table[part])[:40])
@@ -222,7 +224,7 @@ def _described(table: dict[str, Any], folder: Path, with_data: bool) -> Describe
         for key in training:
             its_own = [f.name for f in fields(optimizer)]
             allowed = ["loss", "optimizer", *its_own, "epochs", "batch_size", "what"]
-            require(key in allowed, f"[training] takes {', '.join(allowed)}.", key, nearest(key, allowed).strip())
+            require(key in allowed, f"[training] takes {', '.join(allowed)}.", key, did_you_mean(key, allowed).strip())
         model.compile(optimizer(**training), loss)
     X, Y = data
     return Described(model, X, Y, epochs, batch_size, forward)

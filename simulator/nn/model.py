@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,13 +16,13 @@ from numpy.typing import ArrayLike
 from simulator.errors import SettingError, ShapeError
 from simulator.nn.initializer import Array, initial
 from simulator.nn.layer import Layer, Tensor, walk
-from simulator.nn.layers import Activation, Dense, Embedding, Input, InputLayer  # noqa: F401  # Input: for the examples
+from simulator.nn.layers import Activation, Dense, Embedding, InputLayer
 from simulator.nn.loss import LOSSES, SHORT, Loss
 from simulator.nn.optimizer import Optimizer, optimizer_of
-from simulator.nn.option import chosen, name_checked, require
+from simulator.nn.option import chosen, is_whole, name_checked, require
 from simulator.nn.trace import Step, Weight, trace_forward, trace_step
+from simulator.nn.training import numbers_of, start_of, train
 from simulator.tape.evaluate import evaluate_all
-from simulator.tape.expression import Expression
 
 if TYPE_CHECKING:
     from simulator.xlsx.verify import Verification
@@ -34,7 +34,7 @@ Progress = Callable[[int, int], None]
 class Model:
     """A network from an input to an output.
 
-    >>> import numpy as np
+    >>> from simulator.nn.layers import Input
     >>> x = Input((2,))
     >>> model = Model(x, Dense(1, "sigmoid")(Dense(3, "tanh")(x)))
     >>> model.count_params()
@@ -52,8 +52,7 @@ class Model:
 
     def __post_init__(self) -> None:
         name_checked("A model", self.name)
-        whole = isinstance(self.seed, int | np.integer) and not isinstance(self.seed, bool) and self.seed >= 0
-        require(whole, "A seed is a whole number from 0.", repr(self.seed))
+        require(is_whole(self.seed) and self.seed >= 0, "A seed is a whole number from 0.", repr(self.seed))
         for part in (self.inputs, self.outputs):
             require(isinstance(part, Tensor), "A model goes from nn.Input(...) to a layer's result.", repr(part))
         entered = [t for t in walk(self.outputs) if isinstance(t.layer, InputLayer)]
@@ -88,11 +87,10 @@ class Model:
         layers = self.layers
         if number == 0:
             return "Input"
-        return (
-            "Loss"
-            if number > len(layers)
-            else f"{number} {layers[number - 1].name or type(layers[number - 1]).__name__}"
-        )
+        if number > len(layers):
+            return "Loss"
+        layer = layers[number - 1]
+        return f"{number} {layer.name or type(layer).__name__}"
 
     def compile(self, optimizer: Optimizer | str = "sgd", loss: str = "mean_squared_error") -> Model:
         """Choose how to train. Raises SettingError for an unknown name, or a loss that doesn't fit the last layer."""
@@ -196,8 +194,7 @@ class Model:
     def batches_of(self, samples: int, batch_size: int | None) -> tuple[int, int]:
         """The size of a batch and how many there are. Raises SettingError unless the size divides the samples."""
         size = samples if batch_size is None else batch_size
-        whole = isinstance(size, int | np.integer) and not isinstance(size, bool)
-        require(whole, "batch_size must be a whole number.", repr(batch_size))
+        require(is_whole(size), "batch_size must be a whole number.", repr(batch_size))
         divisors = [d for d in range(1, samples + 1) if samples % d == 0]
         require(
             size in divisors,
@@ -232,7 +229,8 @@ class Model:
         """The network's answers (N, ...), in NumPy."""
         x = self.inputs_checked(X)
         step = self.trace_forward(x)
-        return next(_values(step, [step.output], {"X data": x}, {}))[0]
+        numbers = numbers_of(step)
+        return evaluate_all([step.output], numbers | {"X data": x}, start_of(step, numbers))[0]
 
     def fit(self, X: ArrayLike, Y: ArrayLike, epochs: int = 1, batch_size: int | None = None) -> dict[str, list[float]]:
         """Train in NumPy on the same equations, batches in a fixed order; returns {"loss": [cost of every epoch]}.
@@ -243,23 +241,11 @@ class Model:
         y = self.labels_checked(Y, len(x))
         epochs_checked(epochs)
         step = self.trace(x, y, batch_size)
-        size, batches = self.batches_of(len(x), batch_size)
-        assert step.cost is not None
-        carried = {serial: carry.then for serial, carry in step.carries.items()}
-        state: dict[int, Array] = {}
-        history = []
-        for _ in range(epochs):
-            costs = []
-            for b in range(batches):
-                rows = slice(b * size, (b + 1) * size)
-                given = {"X data": x[rows], "Y data": y[rows]}
-                cost, *after = next(_values(step, [step.cost, *carried.values()], given, state))
-                state = dict(zip(carried, after, strict=True))
-                costs.append(float(cost))
-            history.append(float(np.mean(costs)))
+        size, _ = self.batches_of(len(x), batch_size)
+        costs, state = train(step, numbers_of(step), x, y, size, epochs)
         for w in (w for ws in self.weights.values() for w in ws):
             w.value = np.asarray(state[step.parameters[w.symbol].serial])
-        return {"loss": history}
+        return {"loss": [float(cost) for cost in costs.mean(axis=-1)]}
 
     def to_workbook(
         self,
@@ -287,18 +273,6 @@ class Model:
         return build_network(self, Path(path), X, Y, epochs, batch_size, what, layout, against, engine, progress)
 
 
-def _values(
-    step: Step, roots: list[Expression], given: dict[str, Array], state: dict[int, Array]
-) -> Iterator[list[Array]]:
-    """The roots' values; state holds carried arrays, whose first values stand in for it at the first step."""
-    numbers = given | {leaf.name: value for leaf, value in step.first.values()}
-    numbers |= {name: np.asarray(value) for name, (_, value, _) in step.settings.items()}
-    carried = dict(state)
-    for serial, carry in step.carries.items() if not state else ():
-        (carried[serial],) = evaluate_all([carry.first], numbers, {})
-    yield evaluate_all(roots, numbers, carried)
-
-
 def Sequential(layers: Sequence[Tensor | Layer], name: str = "network", seed: int = 0) -> Model:
     """Layers one after the other, the first an Input.
 
@@ -315,14 +289,14 @@ def Sequential(layers: Sequence[Tensor | Layer], name: str = "network", seed: in
     x = first
     for layer in rest:
         require(isinstance(layer, Layer), "Sequential takes layers, such as nn.Dense(3).", repr(layer))
-        x = layer(x)  # type: ignore[operator]
+        assert isinstance(layer, Layer)
+        x = layer(x)
     return Model(first, x, name, seed)
 
 
 def epochs_checked(epochs: Any) -> None:
     """Raises SettingError unless epochs is a whole number above 0."""
-    whole = isinstance(epochs, int | np.integer) and not isinstance(epochs, bool) and bool(epochs > 0)
-    require(whole, "epochs must be a whole number above 0.", repr(epochs))
+    require(is_whole(epochs) and bool(epochs > 0), "epochs must be a whole number above 0.", repr(epochs))
 
 
 def _as_here(arrays: list[Array], shapes: list[tuple[int, ...]]) -> list[Array]:

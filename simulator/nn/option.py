@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 from collections.abc import Iterable, Mapping
@@ -11,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from simulator.errors import SettingError
+from simulator.errors import SettingError, did_you_mean
 
 T = TypeVar("T")
 LONGEST_NAME, MARKS = 60, " -_.,()+"
@@ -26,7 +25,7 @@ class Configured:
             if name not in (*known, "name"):
                 raise SettingError(
                     f"{cls.__name__} takes {', '.join(known) or 'no options'}. Received: {name}={options[name]!r}."
-                    f"{nearest(name, known)}"
+                    f"{did_you_mean(name, known)}"
                 )
         if len(args) > len(known):
             raise SettingError(f"{cls.__name__} takes {', '.join(known) or 'no options'}. Received: {args!r}.")
@@ -67,16 +66,11 @@ def name_checked(owner: str, name: object) -> None:
     _check(owner, "name", name, "")
 
 
-def nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" Did you mean '{near[0]}'?" if near else ""
-
-
 def chosen(what: str, name: object, table: Mapping[str, T]) -> T:
     """The entry of a table. Raises SettingError, with the nearest name, when there is none."""
     if isinstance(name, str) and name in table:
         return table[name]
-    hint = nearest(name, list(table)) if isinstance(name, str) else ""
+    hint = did_you_mean(name, list(table)) if isinstance(name, str) else ""
     raise SettingError(f"{what} must be one of {', '.join(table)}. Received: {name!r}.{hint}")
 
 

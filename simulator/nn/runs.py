@@ -15,6 +15,7 @@ from simulator.nn.initializer import Array
 from simulator.nn.loss import LOSSES
 from simulator.nn.model import Model, epochs_checked
 from simulator.nn.option import require
+from simulator.nn.training import numbers_of, train
 from simulator.tape.evaluate import evaluate_all
 from simulator.tape.expression import given
 
@@ -57,23 +58,11 @@ def train_runs(
     epochs_checked(epochs)
     x, x_test = model.inputs_checked(X), model.inputs_checked(X_test)
     y, y_test = model.labels_checked(Y, len(x)), model.labels_checked(Y_test, len(x_test))
-    size, batches = model.batches_of(len(x), batch_size)
+    size, _ = model.batches_of(len(x), batch_size)
     step = model.trace(x, y, batch_size)
-    assert step.cost is not None
     firsts = [_seeded(model, seed).trace(x, y, batch_size).first for seed in seeds]
-    numbers = {leaf.name: np.stack([first[key][1] for first in firsts]) for key, (leaf, _) in step.first.items()}
-    numbers |= {name: np.asarray(value) for name, (_, value, _) in step.settings.items()}
-    carried = {serial: carry.then for serial, carry in step.carries.items()}
-    starts = evaluate_all([carry.first for carry in step.carries.values()], numbers, {})
-    state = dict(zip(carried, starts, strict=True))
-    costs = np.empty((len(seeds), epochs, batches))
-    for epoch in range(epochs):
-        for b in range(batches):
-            rows = slice(b * size, (b + 1) * size)
-            data = {"X data": x[rows], "Y data": y[rows]}
-            cost, *after = evaluate_all([step.cost, *carried.values()], numbers | data, state)
-            state = dict(zip(carried, after, strict=True))
-            costs[:, epoch, b] = cost
+    drawn = {leaf.name: np.stack([first[key][1] for first in firsts]) for key, (leaf, _) in step.first.items()}
+    costs, state = train(step, numbers_of(step) | drawn, x, y, size, epochs)
     trained = {symbol: state[node.serial] for symbol, node in step.parameters.items()}
     tests = _test_losses(model, x_test, y_test, trained, len(seeds))
     order = [w.symbol for ws in model.weights.values() for w in ws]

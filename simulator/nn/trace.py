@@ -90,6 +90,14 @@ class Tracer:
             self.step.settings[name] = given(name, (), meaning), float(value), meaning
         return self.step.settings[name][0]
 
+    def counter(self, name: str, then: Callable[[E], E], meaning: str) -> E:
+        """A number that starts at 1 and is counted on from step to step."""
+        node = given(name, (), meaning)
+        self.step.carries[node.serial] = Carry(literal(1), then(node))
+        self.step.counter[name] = node
+        self.seen[node.serial] = Seen(0, name, "count")
+        return node
+
     def forward(self, *, training: bool) -> tuple[E, dict[int, dict[str, E]]]:
         """The prediction, and the weights that layers renew themselves (moving statistics)."""
         rng = np.random.default_rng(self.seed)
@@ -102,9 +110,7 @@ class Tracer:
                 values[id(tensor)] = self.step.inputs
                 continue
             number = self.numbers[id(layer)]
-            weights = {}
-            for w in self.weights[id(layer)]:
-                weights[w.spec.name] = self._weight(w)
+            weights = {w.spec.name: self._weight(w) for w in self.weights[id(layer)]}
             again = uses[number] = uses.get(number, 0) + 1
             tag = str(number) if again == 1 else f"{number}{chr(ord('a') + again - 1)}"
             final = tensor is self.output
@@ -205,24 +211,13 @@ def _tracer(
 def _count(step: Step, tracer: Tracer, optimizer: Optimizer, batches: int) -> None:
     """The numbers of epoch, batch and step, and the learning rate."""
 
-    def counter(name: str, first: E, then: Callable[[E], E], meaning: str) -> E:
-        node = given(name, (), meaning)
-        step.carries[node.serial] = Carry(first, then(node))
-        step.counter[name] = node
-        tracer.seen[node.serial] = Seen(0, name, "count")
-        return node
-
     if batches > 1:
-        batch = counter(
-            "batch", literal(1), lambda b: where(b, "=", literal(batches), literal(1), b + 1), "batch of the epoch"
-        )
-        epoch = given("epoch", (), "epoch")
-        starts = where(batch, "=", literal(batches), literal(1), literal(0))  # the batch of the step before
-        step.carries[epoch.serial] = Carry(literal(1), epoch + starts)
-        step.counter["epoch"] = epoch
-        tracer.seen[epoch.serial] = Seen(0, "epoch", "count")
+        last = literal(batches)
+        batch = tracer.counter("batch", lambda b: where(b, "=", last, literal(1), b + 1), "batch of the epoch")
+        starts = where(batch, "=", last, literal(1), literal(0))  # the batch of the step before
+        tracer.counter("epoch", lambda epoch: epoch + starts, "epoch")
     else:
-        counter("epoch", literal(1), lambda e: e + 1, "epoch")
+        tracer.counter("epoch", lambda epoch: epoch + 1, "epoch")
     schedule = optimizer.learning_rate
     value = schedule.initial_learning_rate if isinstance(schedule, Schedule) else schedule
     rate = tracer.setting("learning_rate", value, "learning rate")
@@ -250,10 +245,7 @@ class _Memory:
         if "batch" not in self.step.counter:
             return self.step.counter["epoch"]
         if "step" not in self.step.counter:
-            node = given("step", (), "number of the step")
-            self.step.carries[node.serial] = Carry(literal(1), node + 1)
-            self.step.counter["step"] = node
-            self.tracer.seen[node.serial] = Seen(0, "step", "count")
+            self.tracer.counter("step", lambda step: step + 1, "number of the step")
         return self.step.counter["step"]
 
     def number(self, name: str, value: float, meaning: str) -> E:

@@ -44,32 +44,14 @@ SPREADSHEET = Dialect(
 
 # The same where something has failed: an error spreads through comparisons and maxima too, as in a spreadsheet.
 CAREFUL_PYTHON = Dialect(
-    functions={
-        "exp": "exp",
-        "log": "log",
-        "tanh": "tanh",
-        "abs": "abs",
-        "max": "max",
-        "sqrt": "sqrt",
-        "sin": "sin",
-        "cos": "cos",
-    },
+    functions={},
     power=lambda base, exponent: f"pow({base},{exponent})",
     choice=lambda a, relation, b, x, y: f"choose({a},{b},lambda: {a}{relation}{b},lambda: {x},lambda: {y})",
     equals="==",
 )
 
 PYTHON = Dialect(
-    functions={
-        "exp": "exp",
-        "log": "log",
-        "tanh": "tanh",
-        "abs": "abs",
-        "max": "max",
-        "sqrt": "sqrt",
-        "sin": "sin",
-        "cos": "cos",
-    },
+    functions={},
     power=lambda base, exponent: f"pow({base},{exponent})",
     choice=lambda a, relation, b, x, y: f"({x} if {a}{relation}{b} else {y})",
     equals="==",

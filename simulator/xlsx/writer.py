@@ -151,12 +151,12 @@ class _Writer:
             self._chart(ws, chart)
         for table in sheet.tables:
             ws.streams.append(self._rows(ws, table))
-            band = table.banded and {
-                "type": "formula",
-                "criteria": f"=MOD(INT((ROW()-{table.first_row + 1})/{table.height}),2)=1",
-                "format": self.book.add_format({"bg_color": BAND}),
-            }
-            if band:
+            if table.banded:
+                band = {
+                    "type": "formula",
+                    "criteria": f"=MOD(INT((ROW()-{table.first_row + 1})/{table.height}),2)=1",
+                    "format": self.book.add_format({"bg_color": BAND}),
+                }
                 ws.conditional_format(table.first_row, table.first_col, table.last_row, table.last_col, band)
             if ws.dim_rowmin is None:
                 ws.dim_rowmin = ws.dim_rowmax = ws.dim_colmin = ws.dim_colmax = 0
