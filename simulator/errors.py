@@ -38,5 +38,9 @@ class WorkbookError(SimulatorError, OSError):
     """A workbook that cannot be read or written."""
 
 
+class SubmissionError(WorkbookError):
+    """A handed-in file that is no workbook, is damaged or costs too much to read."""
+
+
 class EngineError(SimulatorError, RuntimeError):
     """A spreadsheet engine that is missing or has crashed."""
