@@ -18,22 +18,31 @@ SHEET = "Charts"
 
 
 def curves_table(run: Run) -> Table:
-    """One row per epoch: its number, cost, whether the cost is below the threshold, and the parameters."""
+    """One row per epoch: its number, cost, whether the cost is below the threshold, and the parameters.
+
+    Where cells of the training are left empty there is no threshold, and a row waits until they are filled in.
+    """
     epoch = run.number.named("epoch", "epoch")
     cost = run.epoch.cost.named("cost", run.epoch.cost.meaning)
-    below = where(cost, "<", run.settings.leaves["threshold"], literal(1), literal(0))
-    columns = [
-        Quantity(epoch, "given", "0"),
-        Quantity(cost, "cost", COST),
-        Quantity(below.named("below", "1 where cost < threshold"), "cost", "0"),
-    ]
+    columns = [Quantity(epoch, "given", "0"), Quantity(cost, "cost", COST)]
+    if not run.table.blank:
+        below = where(cost, "<", run.settings.leaves["threshold"], literal(1), literal(0))
+        columns.append(Quantity(below.named("below", "1 where cost < threshold"), "cost", "0"))
     for name, w in run.epoch.parameters.items():
         for index in indices(w.shape):
             symbol = entry_label(name, squeezed(index, w.shape))
             node = element(w, index).named(symbol, run.lesson.meanings[name])
             columns.append(Quantity(node, "parameter", run.lesson.formats.get(name, ENTRY)))
     return Table(
-        SHEET, CURVES_FIRST_ROW, 0, columns, run.count, run.settings.places, run.settings.numbers, follows=run.table
+        SHEET,
+        CURVES_FIRST_ROW,
+        0,
+        columns,
+        run.count,
+        run.settings.places,
+        run.settings.numbers,
+        follows=run.table,
+        blank=run.table.blank,
     )
 
 
@@ -42,12 +51,18 @@ def column_area(table: Table, node: Expression) -> Area:
     return Area(table.sheet, table.first_row, col, table.last_row, col)
 
 
-def charts_sheet(run: Run, table: Table, path: Trajectory) -> Sheet:
+def charts_sheet(
+    run: Run,
+    table: Table,
+    path: Trajectory,
+    subtitle: str = "The curves follow every change on the sheet Parameters.",
+) -> Sheet:
     sheet = Sheet(SHEET, "#7C3AED", tables=[table])
     sheet.put(0, 0, f"{run.lesson.title}: cost and parameters", TITLE)
-    sheet.put(1, 0, "The curves follow every change on the sheet Parameters.", SUBTITLE)
+    sheet.put(1, 0, subtitle, SUBTITLE)
     put_headings(sheet, table)
-    epoch, cost, _, *parameters = table.quantities
+    epoch, cost, *others = table.quantities
+    parameters = [q for q in others if q.role == "parameter"]
     x = column_area(table, epoch.node)
     numbers = tuple(float(run.first_epoch + k) for k in range(run.count)) if path.curves else ()
     costs = tuple(path.costs) if path.curves else ()

@@ -89,15 +89,18 @@ def _width(q: Quantity) -> float:
 
 
 def note(q: Quantity, first: PlannedCell, table: Table) -> str:
-    """What a quantity is: its meaning, equation and the formula of its first cell."""
+    """What a quantity is: its meaning, equation and the formula of its first cell, unless that is to be filled in."""
     lines = [f"{q.node.name}: {q.node.meaning}" if q.node.meaning else q.node.name]
     if q.node.serial in table.carries:
         lines.append("first from Parameters, then the updated value of the epoch before")
+        if not first.later:
+            lines.append(equation(table.carries[q.node.serial].then))
     elif q.node.primitive:
         lines.append(equation(q.node))
     block = 1 if first.later != first.first and table.count > 1 else 0
-    text = table.formula_at(first, block)
-    lines.append(f"{'second' if block else 'first'} {'epoch' if block else 'cell'}: ={text}")
+    if first.formula(bool(block)):
+        text = table.formula_at(first, block)
+        lines.append(f"{'second' if block else 'first'} {'epoch' if block else 'cell'}: ={text}")
     return "\n".join([*lines, *guards_of(q.node)])
 
 

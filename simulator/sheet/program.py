@@ -7,7 +7,7 @@ and a Python function; so a training of any length costs no more memory than one
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -18,11 +18,26 @@ from simulator.sheet.step import Step, Values, step_of
 from simulator.tape.dialect import CAREFUL_PYTHON, PYTHON, Dialect
 from simulator.tape.expression import Expression, Index
 from simulator.tape.formula import formula_text, python_text
-from simulator.tape.scalar import Number, Position, Ref, Scalar, lowered
+from simulator.tape.scalar import (
+    Call,
+    Choice,
+    Lifted,
+    Negative,
+    Number,
+    Position,
+    Power,
+    Product,
+    Ref,
+    Scalar,
+    Sum,
+    lowered,
+)
 
 Entry = tuple[Expression, Index]
 Slots = dict[tuple[int, Index], int]  # an element -> where its value stands among a block's values
 MOST_CHARACTERS = 8_192  # of a formula, Excel's limit
+MOST_ARGUMENTS = 30  # of a function, in any spreadsheet
+NEVER = 2
 
 
 class Carry(NamedTuple):
@@ -45,7 +60,9 @@ class Program:
 
     entries are the elements that have cells, in the order in which their values are wanted; locate says where a
     reference points; carries maps the serials of arrays that continue (without cells of their own they are written
-    out where they are used); givens has the numbers of fixed cells.
+    out where they are used); givens has the numbers of fixed cells; blank has the serials of arrays whose cells
+    are left empty for a reader to fill in: in every block (0), or from the second one on (1). A formula that
+    refers to empty cells waits for them: IF(COUNT(cells)=n, formula, NA()).
     """
 
     entries: Sequence[Entry]
@@ -53,6 +70,7 @@ class Program:
     givens: Mapping[tuple[int, Index], float]
     carries: Mapping[int, Carry] = field(default_factory=dict)
     feed: Feed | None = None
+    blank: Mapping[int, int] = field(default_factory=dict)
     _backward_looking: dict[int, bool] = field(default_factory=dict)
 
     @cached_property
@@ -76,6 +94,11 @@ class Program:
             return Ref(node, index, back if node.serial in self._placed else 0)
         return node.primitive.element(lambda arg, i: self._element(arg, i, later, back), node, index)
 
+    def raw_term(self, node: Expression, index: Index) -> tuple[Scalar, Scalar]:
+        """An entry's term in the first block and in later ones, before it is known where cells lie."""
+        first = self._element(node, index, False, top=True)
+        return first, self._element(node, index, True, top=True) if self._looks_back(node) else first
+
     @cached_property
     def terms(self) -> list[tuple[Scalar, Scalar]]:
         """Every entry's term in the first block, and in later ones."""
@@ -98,24 +121,45 @@ class Program:
 
     @cached_property
     def texts(self) -> list[tuple[str, str]]:
-        """Every entry's formula in the first block and in later ones, with {sheet|offset} for rows."""
+        """Every entry's formula in the first block and in later ones, with {sheet|offset} for rows; "" is empty."""
         found = []
         for (node, index), (first, later) in zip(self.entries, self.terms, strict=True):
             home = self.locate(Ref(node, index)).sheet
-            one = self._text(first, home)
-            found.append((one, one if later is first else self._text(later, home)))
+            one = "" if self._is_blank(node, 0) else self._text(first, home, 0)
+            if later is first and not self.blank:
+                found.append((one, one))
+            else:
+                found.append((one, "" if self._is_blank(node, 1) else self._text(later, home, 1)))
         return found
 
-    def _text(self, term: Scalar, home: str) -> str:
-        def corner(ref: Ref) -> str:
-            p = self.locate(ref)
+    def _is_blank(self, node: Expression, which: int) -> bool:
+        """Whether the cells of an array are empty in the first block (0), or in a later one (1)."""
+        return self.blank.get(node.serial, NEVER) <= which
+
+    def _awaited(self, term: Scalar, which: int) -> list[Ref]:
+        """The empty cells that a term refers to."""
+        return [r for r in dict.fromkeys(_references(term)) if self._is_blank(r.node, which)] if self.blank else []
+
+    def _text(self, term: Scalar, home: str, which: int) -> str:
+        def at(p: Position) -> str:
             return f"{column_name(p.col)}{{{p.sheet}|{p.row}}}" if p.moves else a1(p.row, p.col, absolute=True)
 
+        def corner(ref: Ref) -> str:
+            return at(self.locate(ref))
+
+        def prefix(sheet: str) -> str:
+            return "" if sheet == home else sheet_prefix(sheet)
+
         def cell(ref: Ref) -> str:
-            sheet = self.locate(ref).sheet
-            return ("" if sheet == home else sheet_prefix(sheet)) + corner(ref)
+            return prefix(self.locate(ref).sheet) + corner(ref)
 
         text = formula_text(term, cell, corner)
+        awaited = {self.locate(r) for r in self._awaited(term, which)}
+        if awaited:
+            areas = [prefix(a.sheet) + (at(a) if a == z else f"{at(a)}:{at(z)}") for a, z in rectangles(awaited)]
+            parts = [areas[k : k + MOST_ARGUMENTS] for k in range(0, len(areas), MOST_ARGUMENTS)]
+            counts = "+".join(f"COUNT({','.join(part)})" for part in parts)
+            text = f"IF({counts}={len(awaited)},{text},NA())"
         if len(text) > MOST_CHARACTERS:
             raise LayoutError(
                 f"A formula holds {MOST_CHARACTERS:,} characters in Excel. Received: one of {len(text):,} on '{home}'. "
@@ -156,15 +200,20 @@ class Program:
             serial = self.entries[k][0].serial
             return -1 if serial in self.carries else serial
 
-        lines = [
-            f" v{k} = {python_text(self.terms[k][which], name, dialect)}"
-            for k in sorted(range(len(self.entries)), key=order)
-        ]
+        def line(k: int) -> str:
+            term = self.terms[k][which]
+            if self._is_blank(self.entries[k][0], which):
+                return f' v{k} = float("nan")'
+            filled = " and ".join(f"{name(r)} == {name(r)}" for r in self._awaited(term, which))  # NaN equals nothing
+            text = python_text(term, name, dialect)
+            return f" v{k} = ({text}) if {filled} else float('nan')" if filled else f" v{k} = {text}"
+
+        lines = [line(k) for k in sorted(range(len(self.entries)), key=order)]
         values = ", ".join(f"v{i}" for i in range(len(self.entries)))
         return "\n".join(["def step(p, f, g):", *lines, f" return ({values},)"])
 
     def blocks(self, count: int) -> Iterator[Values]:
-        """The values of every block, in the order of `entries`; NaN where the spreadsheet shows an error."""
+        """The values of every block, in the order of `entries`; NaN where a cell shows an error or is empty."""
         fed = self.feed.blocks() if self.feed else None
         previous: Values = ()
         for k in range(count):
@@ -179,3 +228,48 @@ def formula_at(text: str, rows: Mapping[str, int]) -> str:
     'B10*E6'
     """
     return re.sub(r"\{([^|}]+)\|(-?\d+)\}", lambda m: str(rows[m[1]] + int(m[2])), text)
+
+
+def rectangles(cells: Iterable[Position]) -> list[tuple[Position, Position]]:
+    """The cells as few rectangles, first and last corner of each: runs down a column, alike runs side by side joined.
+
+    >>> square = [Position("Training", row, col, True) for row in (0, 1) for col in (3, 4)]
+    >>> [(first[1:3], last[1:3]) for first, last in rectangles(square)]
+    [((0, 3), (1, 4))]
+    """
+    runs: list[tuple[Position, Position]] = []
+    for p in sorted(cells, key=lambda p: (p.sheet, p.moves, p.col, p.row)):
+        if runs and runs[-1][1]._replace(row=runs[-1][1].row + 1) == p:
+            runs[-1] = runs[-1][0], p
+        else:
+            runs.append((p, p))
+    found: list[tuple[Position, Position]] = []
+    for a, z in runs:
+        beside = next((k for k, (b, y) in enumerate(found) if y._replace(col=y.col + 1) == z and b.row == a.row), None)
+        if beside is None:
+            found.append((a, z))
+        else:
+            found[beside] = found[beside][0], z
+    return found
+
+
+def _references(term: Scalar) -> Iterator[Ref]:
+    match term:
+        case Ref():
+            yield term
+        case Lifted(_, plain):
+            yield from _references(plain)
+        case Sum(pairs) | Product(pairs):
+            for _, x in pairs:
+                yield from _references(x)
+        case Negative(x):
+            yield from _references(x)
+        case Power(x, n):
+            yield from _references(x)
+            yield from _references(n)
+        case Call(_, args):
+            for x in args:
+                yield from _references(x)
+        case Choice(a, _, b, x, y):
+            for part in (a, b, x, y):
+                yield from _references(part)

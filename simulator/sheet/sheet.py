@@ -39,13 +39,14 @@ class Validation(NamedTuple):
 class Highlight(NamedTuple):
     """A conditional format: a colour scale, a fill where a cell equals a value, an outline where a formula holds.
 
+    "fill" fills where a formula holds, "error" colours the figures of error values.
     "dot" shows a dot in place of the number where a formula holds.
     "signed" colours around zero and "shade" from light to dark; for both, value may list the ranges instead.
     """
 
     first: tuple[int, int]
     last: tuple[int, int]
-    kind: str  # "scale", "equal", "formula" or "dot"
+    kind: str  # "scale", "equal", "formula", "fill", "error" or "dot"
     value: float | str = ""
     fill: str = ""
     color: str = ""
@@ -73,6 +74,7 @@ class Sheet:
     names: dict[str, tuple[int, int]] = field(default_factory=dict)
     print_area: tuple[int, int, int, int] | None = None  # the part that is worth paper
     one_page: bool = False
+    very_hidden: bool = False  # not even listed among the hidden sheets
 
     def put(
         self, row: int, col: int, value: Value, style: Style = TEXT, *, formula: str = "", link: str = ""

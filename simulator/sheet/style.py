@@ -11,6 +11,8 @@ BAND = "#F4F6F9"
 SCALE = "#F8A5A5", "#FFFFFF", "#93B8F5"  # towards 0, in between, towards 1
 GOOD, BAD = "#C6EFCE", "#FFC7CE"
 GOOD_INK, BAD_INK = "#006100", "#9C0006"
+BLANK, BLANK_BAND, BLANK_LINE = "#E0F5F1", "#C9ECE5", "#79C2B5"  # cells to fill in, and in every other block
+PENDING = "#B8C0CA"  # an error that waits for cells to be filled in
 
 # role        (header, light)        what it means
 ROLES: dict[str, tuple[str, str, str]] = {
@@ -58,6 +60,11 @@ HYPERLINK = Style(color=LINK, underline=True)
 INPUT = Style(fill="#FFF6D6", color=LINK, border="#E0B93B", align="right")
 ANSWER = Style(bold=True, border=LINE, align="right")
 BODY = Style(align="right")
+
+
+def blank(style: Style) -> Style:
+    """The same cell, left empty for a reader to fill in."""
+    return replace(style, fill=BLANK, border=BLANK_LINE)
 
 
 def header(role: str, *, level: int) -> Style:

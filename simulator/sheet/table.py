@@ -15,7 +15,7 @@ from simulator.errors import LayoutError, SettingError
 from simulator.sheet.address import COLUMNS, ROWS, a1, sheet_prefix
 from simulator.sheet.program import Carry, Feed, Program, Slots, formula_at
 from simulator.sheet.step import Values
-from simulator.sheet.style import BODY, MUTED, Style
+from simulator.sheet.style import BODY, MUTED, Style, blank
 from simulator.tape.expression import Expression, Index, Shape, indices, squeezed
 from simulator.tape.scalar import Position, Ref
 
@@ -69,6 +69,13 @@ class PlannedCell:
         assert self.quantity
         return ",".join(map(str, squeezed(self.index, self.quantity.node.shape)))
 
+    def formula(self, later: bool) -> str:
+        """Its text in the first block or in later ones; "" where the cell is left empty for a reader to fill in."""
+        return self.later if later else self.first
+
+    def look(self, later: bool) -> Style:
+        return blank(self.style) if self.quantity and not self.formula(later) else self.style
+
 
 class Followed(Protocol):
     """What a table may follow, block by block: another table, or the panels of a network."""
@@ -90,7 +97,8 @@ class Table:
 
     columns are quantities or labels from left to right; count is how often the block repeats; carries maps
     the serials of quantities that continue; outside says where arrays of other sheets are; follows is a
-    table whose block of the same number this one may refer to; values has the numbers of all given cells.
+    table whose block of the same number this one may refer to; values has the numbers of all given cells; blank
+    says which cells are left empty, as `Program` has it, those of the table that is followed included.
     """
 
     sheet: str
@@ -103,6 +111,7 @@ class Table:
     carries: Mapping[int, Carry] = field(default_factory=dict)
     follows: Followed | None = None
     banded: bool = True  # every other block shaded
+    blank: Mapping[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._col: dict[int, tuple[Quantity, int]] = {}
@@ -183,7 +192,7 @@ class Table:
         entries.sort(key=lambda entry: self.position(entry[0].node, entry[1])[1:3])
         feed = Feed(self.follows.slot, self.follows.blocks) if self.follows else None
         nodes = [(q.node, index) for q, index in entries]
-        return Program(nodes, self._locate, self.givens, self.carries, feed)
+        return Program(nodes, self._locate, self.givens, self.carries, feed, self.blank)
 
     @cached_property
     def plan(self) -> list[PlannedCell]:
@@ -200,8 +209,13 @@ class Table:
 
     @cached_property
     def computed(self) -> list[PlannedCell]:
-        """The cells that hold formulas; `blocks` yields their values in this order."""
+        """The cells that hold formulas, or wait for them; `blocks` yields their values in this order."""
         return [c for c in self.plan if c.quantity]
+
+    @property
+    def program(self) -> Program:
+        """The arithmetic of a block."""
+        return self._program
 
     @property
     def slot(self) -> Slots:
@@ -213,12 +227,12 @@ class Table:
         return [self.slot[node.serial, index] for index in indices(node.shape)]
 
     def blocks(self) -> Iterator[Values]:
-        """The values of every block, in the order of `computed`; NaN where the spreadsheet shows an error."""
+        """The values of every block, in the order of `computed`; NaN where a cell shows an error or is empty."""
         return self._program.blocks(self.count)
 
     def formula_at(self, cell: PlannedCell, block: int) -> str:
         """The formula of one planned cell in one block, without its equals sign."""
-        return formula_at(cell.later if block else cell.first, self.rows_at(block))
+        return formula_at(cell.formula(bool(block)), self.rows_at(block))
 
     def rows_at(self, block: int) -> dict[str, int]:
         """The first row of the block, counted from 1, on every sheet that its formulas move along."""

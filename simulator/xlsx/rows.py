@@ -21,8 +21,8 @@ def row_printer(table: Body, later: bool, formats: dict[Style, int], texts: dict
     """Prints the rows of a block, of the first one or of a later one."""
     cells: dict[int, list[str]] = {row: [] for row in range(table.height)}
     for c in table.plan:
-        style = f'r="{_address(table, c)}" s="{formats[c.style]}"'
-        if c.quantity:
+        style = f'r="{_address(table, c)}" s="{formats[c.look(later)]}"'
+        if c.quantity and c.formula(later):
             slot = table.slot[c.quantity.node.serial, c.index]
             cells[c.row].append(f"<c {style}><f>{_formula(c, later)}</f><v>{{v[{slot}]!r}}</v></c>")
         elif c.text:
@@ -35,7 +35,9 @@ def row_printer(table: Body, later: bool, formats: dict[Style, int], texts: dict
 
 def formula_printer(table: Body, later: bool) -> Printer:
     """Prints address and formula of every computed cell of a block, a line each, as `formula_lines` reads them."""
-    return _compiled(table, "".join(f"{_address(table, c)}={_formula(c, later)}\n" for c in table.computed))
+    return _compiled(
+        table, "".join(f"{_address(table, c)}={_formula(c, later)}\n" for c in table.computed if c.formula(later))
+    )
 
 
 def _address(table: Body, c: PlannedCell) -> str:
@@ -43,7 +45,7 @@ def _address(table: Body, c: PlannedCell) -> str:
 
 
 def _formula(c: PlannedCell, later: bool) -> str:
-    return escape(c.later if later else c.first, quote=False)
+    return escape(c.formula(later), quote=False)
 
 
 def _compiled(table: Body, template: str) -> Printer:
@@ -66,6 +68,11 @@ def _compiled(table: Body, template: str) -> Printer:
     return render
 
 
-def with_errors(rows: str) -> str:
-    """The same rows, with the spreadsheet's error where a value is not a number."""
-    return re.sub(r'(<c r="[A-Z]+\d+" s="\d+")>(<f>[^<]*</f>)<v>(?:-?inf|nan)</v>', r'\1 t="e">\2<v>#NUM!</v>', rows)
+def with_errors(rows: str, error: str) -> str:
+    """The same rows, with the spreadsheet's error where a value is not a number.
+
+    >>> with_errors('<c r="A1" s="1"><f>1/0</f><v>nan</v></c>', "#NUM!")
+    '<c r="A1" s="1" t="e"><f>1/0</f><v>#NUM!</v></c>'
+    """
+    cell = r'(<c r="[A-Z]+\d+" s="\d+")>(<f>[^<]*</f>)<v>(?:-?inf|nan)</v>'
+    return re.sub(cell, rf'\1 t="e">\2<v>{error}</v>', rows)

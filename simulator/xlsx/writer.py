@@ -28,11 +28,13 @@ from simulator.sheet.address import a1
 from simulator.sheet.chart import PALETTE, Area, Chart
 from simulator.sheet.sheet import Body, Highlight, Sheet
 from simulator.sheet.style import BAND, INK, SCALE, Style
+from simulator.sheet.table import Table
 from simulator.xlsx.rows import row_printer, with_errors
 
 PROPERTY = "simulator"  # the custom document property that names lesson and epochs
 # A fixed date: the same input gives the same bytes, so that version control shows real changes only.
 CREATED = datetime(2024, 1, 1)
+NOT_A_NUMBER, NOT_AVAILABLE = "#NUM!", "#N/A"  # a result that overflows, and one that waits for empty cells
 PAPER_A4, CHARACTERS_A_PAGE = 9, 260
 COLOURS = {"signed": ("#F8A5A5", "#FFFFFF", "#93B8F5"), "shade": ("#FFFFFF", "", "#9CA3AF")}  # of pictures
 Progress = Callable[[int, int], None]  # cells written so far, and in all
@@ -102,6 +104,8 @@ class _Writer:
     def write(self, sheet: Sheet) -> None:
         ws: Any = self.book.add_worksheet(sheet.name, _StreamedSheet)
         ws.hide_gridlines(2)
+        if sheet.very_hidden:
+            ws.very_hidden()
         if sheet.color:
             ws.set_tab_color(sheet.color)
         for col, width in sheet.widths.items():
@@ -113,7 +117,7 @@ class _Writer:
         for (row, col), cell in sheet.cells.items():
             fmt = self.format(cell.style)
             if cell.formula:
-                value = cell.value if isinstance(cell.value, str) or math.isfinite(cell.value) else "#NUM!"
+                value = cell.value if isinstance(cell.value, str) or math.isfinite(cell.value) else NOT_A_NUMBER
                 ws.write_formula(row, col, cell.formula, fmt, value)
             elif cell.link:
                 ws.write_url(row, col, cell.link, fmt, str(cell.value))
@@ -181,8 +185,9 @@ class _Writer:
 
     def _rows(self, ws: Any, table: Body) -> Iterator[str]:
         """The XML of a table's rows, one block at a time."""
-        plain = {c.style: self.format(c.style) for c in table.plan}
+        plain = {style: self.format(style) for c in table.plan for style in (c.look(False), c.look(True))}
         distinct = dict.fromkeys(c.text for c in table.plan if c.text)
+        error = NOT_AVAILABLE if isinstance(table, Table) and table.blank else NOT_A_NUMBER
         texts = {text: ws.str_table._get_shared_string_index(text) for text in distinct}
         ws.str_table.count += sum(1 for c in table.plan if c.text) * table.count - len(texts)
 
@@ -193,7 +198,7 @@ class _Writer:
             for k, values in enumerate(table.blocks()):
                 text = (later if k else first)(tuple(table.rows_at(k).values()), values)
                 if not all(map(math.isfinite, values)):
-                    text = with_errors(text)
+                    text = with_errors(text, error)
                 yield text
                 self.written += len(values)
                 if k % 64 == 0:
@@ -228,6 +233,11 @@ class _Writer:
         elif h.kind == "formula":
             outline = self.book.add_format({"border": 1, "border_color": INK, "bold": True})
             options = {"type": "formula", "criteria": h.value, "format": outline}
+        elif h.kind == "fill":
+            colours = {"bg_color": h.fill} | ({"font_color": h.color} if h.color else {})
+            options = {"type": "formula", "criteria": h.value, "format": self.book.add_format(colours)}
+        elif h.kind == "error":
+            options = {"type": "errors", "format": self.book.add_format({"font_color": h.color})}
         elif h.kind == "dot":
             dot = self.book.add_format({"num_format": '"●";"●";"●"', "font_color": h.color, "bold": True})
             options = {"type": "formula", "criteria": h.value, "format": dot}
@@ -347,7 +357,8 @@ def put_workbook(workbook: Workbook, part: Path, progress: Progress = lambda don
     book = xlsxwriter.Workbook(str(part), {"tmpdir": folder})
     try:
         book.set_properties({"title": workbook.title, "author": "simulator", "created": CREATED})
-        book.set_custom_property(PROPERTY, json.dumps({**workbook.origin, "epochs": workbook.epochs}))
+        origin = {**workbook.origin, "epochs": workbook.epochs}
+        book.set_custom_property(PROPERTY, json.dumps(origin, ensure_ascii=False))
         book.set_calc_mode("auto")
         writer = _Writer(book, workbook.sheets, progress)
         for sheet in workbook.sheets:
