@@ -1,4 +1,4 @@
-"""Imports run one way: datasets, tape <- sheet <- nn <- lessons <- book <- xlsx <- report <- the command line."""
+"""Imports run one way: datasets, tape <- sheet <- nn <- lessons <- book <- xlsx <- check <- report <- cli."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import simulator
 
 ROOT = Path(simulator.__file__).parent
-ORDER = ["datasets", "tape", "sheet", "nn", "lessons", "book", "xlsx", "report"]
+ORDER = ["datasets", "tape", "sheet", "nn", "lessons", "book", "xlsx", "check", "report"]
 HANDS_OVER = {
     "nn/model.py": {"simulator.xlsx.build", "simulator.xlsx.verify"},
     "lessons/gallery.py": {"simulator.xlsx.verify"},

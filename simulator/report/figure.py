@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from simulator.sheet.style import INK, LINE, MUTED, SCALE
@@ -23,6 +26,7 @@ COLOURS = LinearSegmentedColormap.from_list("boundary", SCALE)
 NEGATIVE, POSITIVE, ACCENT, GOOD = "#B91C1C", "#1D4ED8", "#D97706", "#059669"
 SIDE, DPI = 4.4, 110  # inches of a panel; pixels an inch
 LEAST_LOSS, MOST_LOSS, BAR = 0.1, 0.8, 0.02  # the axis of losses, the width of a histogram's bar
+MOST_BARS, LABEL_WIDTH = 12, 26  # of horizontal bars; characters of a label's line
 
 
 @dataclass(frozen=True)
@@ -107,16 +111,49 @@ class Strips:
         _levels(ax, self.levels, across=False)
 
 
-Drawn = Plane | Curves | Histogram | Strips
+@dataclass(frozen=True)
+class Bars:
+    """How many there are of each: horizontal bars, the first one on top; at most twelve of them."""
+
+    title: str
+    counts: Sequence[tuple[str, int]]
+    unit: str
+
+    def draw(self, ax: Axes) -> None:
+        shown = self.counts[:MOST_BARS]
+        bars = ax.barh(range(len(shown)), [n for _, n in shown], height=0.62, color=POSITIVE)
+        ax.bar_label(bars, padding=3, fontsize=8, color=INK)
+        names = ["\n".join(textwrap.wrap(name, LABEL_WIDTH)) for name, _ in shown]
+        ax.set_yticks(range(len(shown)), names, parse_math=False)  # a name's dollar sign is no formula
+        ax.tick_params(axis="y", length=0, labelcolor=INK)
+        left_out = len(self.counts) - len(shown)
+        ax.set_xlabel(
+            self.unit + (f"; {left_out} rarer ones are left out" if left_out else ""), fontsize=9, color=MUTED
+        )
+        ax.set(xlim=(0, 1.12 * max((n for _, n in shown), default=1)), ylim=(max(len(shown), 6) - 0.4, -0.6))
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.grid(False, axis="y")
+        if not shown:
+            ax.text(0.5, 0.5, "none", transform=ax.transAxes, ha="center", va="center", color=MUTED)
+
+
+Drawn = Plane | Curves | Histogram | Strips | Bars
 
 
 def draw_figure(path: Path, title: str, panels: Sequence[Drawn]) -> Path:
     """The panels side by side, as a PNG; the same panels give the same file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure = Figure(figsize=(SIDE * len(panels), SIDE + 0.5), dpi=DPI, layout="constrained")
+    path.write_bytes(figure_of(title, panels))
+    return path
+
+
+def figure_of(title: str, panels: Sequence[Drawn], *, stacked: bool = False) -> bytes:
+    """The same PNG as bytes; stacked: one panel below the other, for narrow screens."""
+    rows, columns = (len(panels), 1) if stacked else (1, len(panels))
+    figure = Figure(figsize=(SIDE * columns, SIDE * rows + 0.5), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize=13, fontweight="bold", color=INK)
-    for ax, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    for ax, panel in zip(figure.subplots(rows, columns, squeeze=False).flat, panels, strict=True):
         ax.grid(True, color=LINE, linewidth=0.5)
         ax.set_axisbelow(True)
         for spine in ax.spines.values():
@@ -124,8 +161,9 @@ def draw_figure(path: Path, title: str, panels: Sequence[Drawn]) -> Path:
         ax.tick_params(colors=MUTED, labelsize=8)
         ax.set_title(panel.title, fontsize=10, color=INK)
         panel.draw(ax)
-    figure.savefig(path, metadata={"Software": None})
-    return path
+    file = BytesIO()
+    figure.savefig(file, metadata={"Software": None})
+    return file.getvalue()
 
 
 def _levels(ax: Axes, levels: Sequence[tuple[str, float]], *, across: bool) -> None:

@@ -1,0 +1,228 @@
+"""What a submission holds in a table's cells: numbers with their precision, and formulas with what they refer to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from simulator.check.calculator import Found, calculate
+from simulator.check.formula import Cell, NotUnderstood, Tree, cells_of, parse
+from simulator.check.placement import At, Placement
+from simulator.check.reference import Array, Reference
+from simulator.check.tolerance import significant_digits, stored_margin, typed_margin
+from simulator.check.world import BLOCKS, JUDGED, RUNS, World
+from simulator.tape.expression import Index
+from simulator.tape.vector import Vector
+from simulator.xlsx.submission import Submission, SubmittedCell
+
+LOCAL_NUMBER = re.compile(r"\s*([+-]?)(\d{1,3}(?:[.\s]\d{3})*|\d+),(\d+)\s*")  # 1.234,5 and 0,25
+PLAIN_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
+DEEPEST = 60  # helper cells behind helper cells
+BLANK, NUMBER, TYPED_TEXT, ERROR, OTHER = range(5)
+
+
+@dataclass(frozen=True)
+class Spelled:
+    """A formula as a group of cells has it: its text, its place in an array formula, and what it refers to.
+
+    targets has, for every corner of a reference, ("element", m, blocks away) or ("cell", sheet, row, column).
+    """
+
+    text: str
+    offset: tuple[int, int] | None
+    first: bool
+    targets: tuple[tuple[object, ...], ...]
+
+
+@dataclass
+class Evidence:
+    """values and margins (elements, blocks); state says what a cell holds; formulas maps (k, b) to theirs."""
+
+    submission: Submission
+    reference: Reference
+    placement: Placement
+    given_cells: Mapping[At, tuple[int, Index]]
+    values: Array = field(init=False)
+    margins: Array = field(init=False)
+    state: np.ndarray = field(init=False)
+    formulas: dict[tuple[int, int], Spelled] = field(init=False)
+    remarks: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        shape = len(self.reference.elements), self.placement.count
+        self.values, self.margins = np.full(shape, np.nan), np.zeros(shape)
+        self.state = np.zeros(shape, dtype=np.int8)
+        self.formulas, self.remarks = {}, []
+        self._known: dict[At, Found] = {}
+        self._memo: dict[At, float | None] = {}
+        texts = uncached = 0
+        for k, places in enumerate(self.placement.where):
+            for b, at in places.items():
+                cell = self.cell(at)
+                if cell is None:
+                    continue
+                value = cell.value
+                if cell.formula and value is None:
+                    value = self._computed(at)
+                    uncached += 1
+                if isinstance(value, bool):
+                    value = float(value)
+                if isinstance(value, str) and not cell.is_error:
+                    number = number_of(value)
+                    texts += number is not None and not cell.formula
+                    value = value if number is None else number
+                if isinstance(value, str):
+                    self.state[k, b] = ERROR if cell.is_error else OTHER if value.strip() else BLANK
+                elif value is None or not np.isfinite(value):
+                    self.state[k, b] = ERROR if cell.formula else BLANK
+                else:
+                    self.state[k, b], self.values[k, b] = NUMBER, value
+                if cell.formula:
+                    spelled = self._spelled(at, cell, b)
+                    if spelled:
+                        self.formulas[k, b] = spelled
+        self._set_margins()
+        if texts:
+            self.remarks.append(
+                f"{texts} numbers are stored as text, for example with a decimal comma; they were read."
+            )
+        if uncached:
+            self.remarks.append(f"{uncached} formulas had no stored value; they were computed here.")
+
+    def cell(self, at: At) -> SubmittedCell | None:
+        sheet = self.submission.sheets.get(at[0])
+        return sheet.cells.get(at[1:]) if sheet else None
+
+    @cached_property
+    def cells(self) -> dict[At, tuple[int, int]]:
+        return self.placement.cells
+
+    def _set_margins(self) -> None:
+        computed = np.zeros_like(self.state, dtype=bool)
+        for at in self.formulas:
+            computed[at] = True
+        shown = self.values[computed & np.isfinite(self.values)]
+        digits = max((significant_digits(x) for x in shown), default=17)
+        self.margins[computed] = np.abs(self.values[computed]) * stored_margin(digits)
+        for k, b in np.argwhere(~computed & np.isfinite(self.values)):
+            element = self.reference.elements[k]
+            is_given = element.quantity.role == "given" or (element.quantity.role == "parameter" and b == 0)
+            self.margins[k, b] = 0.0 if is_given else typed_margin(float(self.values[k, b]))
+        self.margins[~np.isfinite(self.margins)] = 0.0
+
+    # Formulas
+
+    def _spelled(self, at: At, cell: SubmittedCell, b: int) -> Spelled | None:
+        """None where the formula names no cell: it is a number, worked out on the spot."""
+        home = self._home(at, cell)
+        try:
+            references = cells_of(parse(cell.formula))
+        except NotUnderstood:
+            return Spelled(cell.formula, cell.offset, b == 0, (("cell", *at),))
+        targets = []
+        for reference in references:
+            for corner in (reference.first, reference.last or reference.first):
+                place = (reference.sheet or home[0], *corner.at(*home[1:]))
+                found = self.cells.get(place)
+                targets.append(("element", found[0], found[1] - b) if found else ("cell", *place))
+        if not targets and not re.search("[A-Za-z_]", re.sub(r"[A-Za-z0-9.]+\(", "", cell.formula)):
+            return None
+        return Spelled(cell.formula, cell.offset, b == 0, tuple(targets))
+
+    @staticmethod
+    def _home(at: At, cell: SubmittedCell) -> At:
+        dr, dc = cell.offset or (0, 0)
+        return at[0], at[1] - dr, at[2] - dc
+
+    def name(self, name: str) -> At | None:
+        names = {n.casefold(): place for n, place in self.submission.names.items()}
+        return names.get(name.casefold())
+
+    def in_world(self, at: At, b: int, world: World, scale: Array) -> Vector:
+        """What the formula of a cell gives in a world, its block b taken for the world's. Raises NotUnderstood."""
+        cell = self.cell(at)
+        assert cell is not None
+        return self._in_world(at, cell, b, world, scale, 0)
+
+    def _in_world(self, at: At, cell: SubmittedCell, b: int, world: World, scale: Array, depth: int) -> Vector:
+        if depth > DEEPEST:
+            raise NotUnderstood("a long chain of helper cells")
+
+        def look(sheet: str, row: int, col: int) -> Found:
+            place = sheet, row, col
+            found = self.cells.get(place)
+            if found is not None:
+                m, block = found
+                j = block if b == 0 else JUDGED + block - b
+                j = max(j, 0)
+                return world.values[m, j] * scale[m] if j < BLOCKS else np.full(RUNS, np.nan)
+            if place in self.given_cells:
+                return world.given[self.given_cells[place]]
+            other = self.cell(place)
+            if other is None:
+                return None
+            if other.formula:
+                return self._in_world(place, other, b, world, scale, depth + 1)
+            if isinstance(other.value, str):
+                number = number_of(other.value)
+                return other.value if number is None else number
+            return None if other.value is None else float(other.value)
+
+        return calculate(parse(cell.formula), self._home(at, cell), look, self.name, RUNS, cell.offset)
+
+    # Values that the file does not store
+
+    def _computed(self, at: At) -> float | None:
+        if at in self._memo:
+            return self._memo[at]
+        self._memo[at] = None  # a circle has no value
+        cell = self.cell(at)
+        assert cell is not None
+
+        def look(sheet: str, row: int, col: int) -> Found:
+            place = sheet, row, col
+            other = self.cell(place)
+            if other is None:
+                return None
+            value = other.value
+            if other.formula and value is None:
+                value = self._computed(place)
+                return np.array([np.nan if value is None else value])
+            if isinstance(value, str):
+                number = number_of(value)
+                return value if number is None else number
+            return None if value is None else float(value)
+
+        try:
+            found = calculate(parse(cell.formula), self._home(at, cell), look, self.name, 1, cell.offset)
+            self._memo[at] = float(found[0])
+        except (NotUnderstood, RecursionError):
+            self._memo[at] = None
+        return self._memo[at]
+
+
+def number_of(text: str) -> float | None:
+    """The number that a text is, also with a decimal comma; None when it is none.
+
+    >>> number_of("0,25"), number_of("1.234,5"), number_of(" -3 "), number_of("n/a")
+    (0.25, 1234.5, -3.0, None)
+    """
+    local = LOCAL_NUMBER.fullmatch(text)
+    if local:
+        return float(local[1] + re.sub(r"[.\s]", "", local[2]) + "." + local[3])
+    return float(text) if PLAIN_NUMBER.fullmatch(text) else None
+
+
+def tree_of(text: str) -> Tree | None:
+    try:
+        return parse(text)
+    except NotUnderstood:
+        return None
+
+
+Judge = Callable[[int, int], bool]
+__all__ = ["BLANK", "ERROR", "NUMBER", "OTHER", "Cell", "Evidence", "Spelled", "number_of", "tree_of"]

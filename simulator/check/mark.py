@@ -1,0 +1,216 @@
+"""Mark one workbook of a lesson: find its table, judge its cells, name the mistakes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from simulator.book.template import blank_quantities
+from simulator.check.diagnosis import Diagnosis
+from simulator.check.evidence import BLANK, ERROR, Evidence
+from simulator.check.judge import Verdicts, judged
+from simulator.check.marking import CellMark, Marking, Status
+from simulator.check.placement import At, Placement, find_table
+from simulator.check.reference import Reference
+from simulator.check.tolerance import RELATIVE
+from simulator.check.world import World, make_world
+from simulator.errors import SettingError, WorkbookError
+from simulator.lessons import LESSONS, find_lesson
+from simulator.lessons.lesson import Lesson
+from simulator.lessons.run import Run
+from simulator.lessons.setting import Setting
+from simulator.lessons.variant import variant_settings
+from simulator.tape.expression import Index
+from simulator.xlsx.submission import Submission, read_submission
+from simulator.xlsx.writer import PROPERTY
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a workbook says of itself: its lesson, what was blank, and whose numbers it has."""
+
+    lesson: str = ""
+    blank: str = "all"
+    student: str = ""
+    seed: int | None = None
+
+
+def origin_of(submission: Submission) -> Origin:
+    """The origin that the template wrote; empty where there is none or it can't be read."""
+    try:
+        stored = json.loads(submission.properties.get(PROPERTY, "{}"))
+        lesson = str(stored.get("template", stored.get("lesson", "")))
+        seed = stored.get("seed")
+        blank, student = str(stored.get("blank", "all")), str(stored.get("student", ""))
+        return Origin(lesson, blank, student, int(seed) if seed is not None else None)
+    except (ValueError, AttributeError, TypeError):
+        return Origin()
+
+
+def mark_file(
+    path: Path, lesson: str = "", key: Mapping[str, float] | None = None, tolerance: float = RELATIVE
+) -> tuple[Marking, Verdicts]:
+    """Mark a workbook; see `mark`. Raises SubmissionError when it can't be read."""
+    return mark(read_submission(path), lesson, key, tolerance)
+
+
+def mark(
+    submission: Submission, lesson: str = "", key: Mapping[str, float] | None = None, tolerance: float = RELATIVE
+) -> tuple[Marking, Verdicts]:
+    """Mark a submission.
+
+    lesson names the lesson where the file doesn't say; key has the right given numbers, by name, where they are not the
+    lesson's or the handed-out variant's. Raises SettingError for an unknown lesson, WorkbookError without a table.
+    """
+    origin = origin_of(submission)
+    chosen = find_lesson(lesson) if lesson else _lesson_of(submission, origin)
+    numbers = tuple(sorted((key if key is not None else _numbers(chosen, origin)).items()))
+    placement = find_table(submission.sheets, _reference(chosen.name, max(chosen.first_epoch, 1), numbers))
+    right = _reference(chosen.name, placement.count + chosen.first_epoch - 1, numbers)
+    return mark_table(submission, right, placement, _to_fill(right.run, origin), origin.student, tolerance)
+
+
+def mark_table(
+    submission: Submission,
+    right: Reference,
+    placement: Placement,
+    to_fill: frozenset[str],
+    student: str = "",
+    tolerance: float = RELATIVE,
+) -> tuple[Marking, Verdicts]:
+    """Mark one table against a reference with as many blocks."""
+    cells, numbers, remarks = _given(submission, right, placement)
+    theirs = right
+    if remarks:
+        settings = tuple(sorted(numbers.items()))
+        theirs = _reference(right.lesson.name, right.run.epochs, settings)
+    evidence = Evidence(submission, theirs, placement, cells)
+    verdicts = judged(evidence, _world(theirs), right.key, to_fill, tolerance)
+    marks = _marks(verdicts)
+    errors = Diagnosis(verdicts).errors(marks)
+    order = {at: (m.epoch, i) for i, (at, m) in enumerate(marks.items())}
+    first = min((order[at] for at, m in marks.items() if m.status.is_own_error), default=None)
+    before = sum(
+        1
+        for at, m in marks.items()
+        if m.status.is_right and m.quantity in to_fill and (first is None or order[at] < first)
+    )
+    absent = dict.fromkeys(e.name for k, e in enumerate(theirs.elements) if not placement.where[k])
+    absent_work = [name for name in absent if name in to_fill]
+    remarks += [f"No column was found for {', '.join(absent_work)}."] if absent_work else []
+    remarks += [*evidence.remarks, *(f"In this file, {w}." for w in submission.warnings)]
+    remarks += [verdicts.convention.remark] if verdicts.convention.remark else []
+    marking = Marking(
+        file=submission.path.name,
+        identifier=student or submission.path.stem,
+        lesson=right.lesson.name,
+        title=right.lesson.title,
+        cells=tuple(marks.values()),
+        errors=tuple(errors),
+        to_fill=to_fill,
+        before=before,
+        remarks=tuple(remarks),
+    )
+    return marking, verdicts
+
+
+@lru_cache(maxsize=64)
+def _reference(lesson: str, epochs: int, numbers: tuple[tuple[str, float], ...]) -> Reference:
+    return Reference(Run.of(find_lesson(lesson), epochs, dict(numbers), strict=False))
+
+
+@lru_cache(maxsize=64)
+def _world(reference: Reference) -> World:
+    return make_world(reference)
+
+
+def _lesson_of(submission: Submission, origin: Origin) -> Lesson:
+    """The lesson that the file names, or the one whose headings it has."""
+    if origin.lesson:
+        return find_lesson(origin.lesson)
+    best, most = None, 0
+    for lesson in LESSONS.values():
+        try:
+            placement = find_table(submission.sheets, _reference(lesson.name, max(lesson.first_epoch, 1), ()))
+        except WorkbookError:
+            continue
+        if len(placement.columns) > most:
+            best, most = lesson, len(placement.columns)
+    if best is None:
+        raise SettingError(
+            f"A workbook names its lesson, has its headings, or is marked with --lesson. Received: "
+            f"'{submission.path.name}', with none of them. 'simulator lessons' lists the lessons."
+        )
+    return best
+
+
+def _numbers(lesson: Lesson, origin: Origin) -> dict[str, float]:
+    return variant_settings(lesson, origin.seed, origin.student) if origin.seed is not None else {}
+
+
+def _given(
+    submission: Submission, right: Reference, placement: Placement
+) -> tuple[dict[At, tuple[int, Index]], dict[str, float], list[str]]:
+    """The cells of given numbers, all given numbers as they stand there, and a remark when some were changed."""
+    cells: dict[At, tuple[int, Index]] = {}
+    numbers: dict[str, float] = {}
+    changed: list[str] = []
+    for s in right.run.settings.items.values():
+        at = submission.names.get(s.name, (s.sheet, s.row, s.col))
+        sheet = submission.sheets.get(at[0]) if at[0] != placement.sheet else None
+        cell = sheet.cells.get(at[1:]) if sheet else None
+        numbers[s.name] = s.value
+        if cell is None or isinstance(cell.value, bool) or not isinstance(cell.value, int | float):
+            continue
+        cells[at] = s.leaf.serial, s.index
+        if float(cell.value) != s.value and matters(right, s):
+            numbers[s.name] = float(cell.value)
+            changed.append(f"{s.name} is {cell.value:g}, not {s.value:g}")
+    shown = ", ".join(changed[:4]) + (f" and {len(changed) - 4} more" if len(changed) > 4 else "")
+    said = f"Given numbers were changed: {shown}. The cells were judged by the numbers that stand there."
+    return cells, numbers, [said] if changed else []
+
+
+def matters(reference: Reference, setting: Setting) -> bool:
+    """Whether a given number enters the table: the learning rate, inputs, labels, first parameters."""
+    lesson, leaves = reference.lesson, reference.run.settings.leaves
+    return any(setting.leaf is leaves[n] for n in ("learning_rate", *lesson.given, *lesson.parameters))
+
+
+def _to_fill(run: Run, origin: Origin) -> frozenset[str]:
+    if origin.blank == "custom":
+        return blank_quantities(run, "all")
+    try:
+        return blank_quantities(run, origin.blank)
+    except SettingError:
+        return blank_quantities(run, "all")
+
+
+def _marks(verdicts: Verdicts) -> dict[tuple[int, int], CellMark]:
+    """A mark for every cell, epoch by epoch in the order of computation."""
+    evidence, reference = verdicts.evidence, verdicts.reference
+    first = evidence.placement.first_epoch
+    start = reference.run.first_epoch if first is None else first
+    marks = {}
+    for b in range(evidence.placement.count):
+        for k, e in enumerate(reference.elements):
+            at = evidence.placement.where[k].get(b)
+            if at is None:
+                continue
+            state = evidence.state[k, b]
+            found: float | str = "" if state == BLANK else float(evidence.values[k, b])
+            if state != BLANK and not np.isfinite(found):
+                cell = evidence.cell(at)
+                found = str(cell.value) if cell and cell.value is not None else "an error" if state == ERROR else ""
+            own = float(verdicts.own[k, b])
+            role = e.quantity.role
+            marks[k, b] = CellMark(*at, e.name, e.entry, role, start + b, verdicts.status[k, b], own, found)
+    return marks
+
+
+__all__ = ["Origin", "Status", "mark", "mark_file", "origin_of"]
