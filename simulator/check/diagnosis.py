@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.check.evidence import ERROR, OTHER
 from simulator.check.formula import Cell, NotUnderstood, cells_of, parse, skeleton
@@ -13,15 +15,22 @@ from simulator.check.judge import Verdicts, alike
 from simulator.check.marking import CellMark, Name, OwnError, Status
 from simulator.check.misconception import DRIFT, Misconception, Site, candidates
 from simulator.check.placement import At
+from simulator.check.reference import Array
+from simulator.check.tolerance import spread_of
+from simulator.check.world import make_world
 from simulator.sheet.address import a1, sheet_prefix
 from simulator.sheet.relative import a1_text
 from simulator.tape.scalar import Scalar
+from simulator.tape.vector import references
+
+NEAR = 0.05  # numbers farther apart than this part of them are not compared digit by digit
+ROUNDING = re.compile("ROUND|TRUNC|INT", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class _Cause:
     names: tuple[Name, ...]
-    detail: str = ""
+    detail: str = field(default="", compare=False)  # the first cell's stands for all
 
 
 class Diagnosis:
@@ -35,7 +44,7 @@ class Diagnosis:
     def errors(self, marks: dict[tuple[int, int], CellMark]) -> list[OwnError]:
         """Every own error, in the order of computation; cells that go wrong in the same way are one error."""
         own = sorted(((b, k) for (k, b), m in marks.items() if m.status.is_own_error), key=lambda at: at)
-        typed = self._typed(k for b, k in own if marks[k, b].status == Status.WRONG)
+        typed = self._typed(k for b, k in own if marks[k, b].status != Status.MISSING)
         groups: dict[tuple[str, Status, _Cause], list[tuple[int, int]]] = {}
         for b, k in own:
             cause = self._cause(k, b, marks[k, b].status, typed)
@@ -54,7 +63,7 @@ class Diagnosis:
         return "=" + a1_text(spelled.text, row, col) if spelled else ""
 
     def _cause(self, k: int, b: int, status: Status, typed: dict[tuple[int, int], _Cause]) -> _Cause:
-        if status != Status.WRONG:
+        if status == Status.MISSING:
             return _Cause(())
         spelled = self.evidence.formulas.get((k, b))
         if spelled is None or self.verdicts.formula_right.get((k, spelled)) is None:
@@ -76,29 +85,34 @@ class Diagnosis:
         copied = self._drift(k, b)
         if copied and copied[0]:
             return _Cause((DRIFT,), copied[1])
-        found = self.verdicts.spelled_in_world(k, b)
         names: dict[str, Name] = {}
-        if found is not None and np.isfinite(found).all():
+        for world in (make_world(self.reference, move_all=True), make_world(self.reference)):
+            found = self.verdicts.spelled_in_world(k, b, world)
+            if names or found is None or not np.isfinite(found).all():
+                continue
             for m, term in self._wrong_terms(k, b == 0):
-                if m.key not in names and alike(found, self.verdicts.in_world(k, term, b == 0)):
+                if m.key not in names and alike(found, self.verdicts.in_world(k, term, b == 0, world)):
                     names[m.key] = m.name
         if not names and copied:
             return _Cause((DRIFT,), copied[1])
+        if "rounded" in names and ROUNDING.search(self.evidence.formulas[k, b].text):
+            names = {"rounded": names["rounded"]}
         return _Cause(_most_specific(names))
 
     def _drift(self, k: int, b: int) -> tuple[bool, str] | None:
-        """Where a reference leads that leads elsewhere in a right cell of the element; True when it was filled down.
+        """Where a reference leads that leads elsewhere in a right cell of the element; True where that explains all.
 
         The formulas must be the same but for their references.
         """
         mine = self.evidence.formulas[k, b]
-        for other in sorted(self.evidence.formulas, key=lambda at: (at[0] != k, abs(at[1] - b))):
-            theirs = self.evidence.formulas[other]
-            if other[0] != k or not self.verdicts.formula_right.get((k, theirs)):
+        places, element = self.evidence.placement.where[k], self.reference.elements[k]
+        for other in sorted((b2 for b2 in places if (k, b2) in self.evidence.formulas), key=lambda b2: abs(b2 - b)):
+            theirs = self.evidence.formulas[k, other]
+            comparable = theirs.first == mine.first or element.first is element.later
+            alike_in_form = comparable and skeleton(theirs.text) == skeleton(mine.text)
+            if not alike_in_form or not self.verdicts.formula_right.get((k, theirs)):
                 continue
-            if skeleton(theirs.text) != skeleton(mine.text) or (b == 0) != (other[1] == 0 and mine.first):
-                continue
-            here, there = self.evidence.placement.where[k][b], self.evidence.placement.where[k][other[1]]
+            here, there = places[b], places[other]
             filled = theirs.text == mine.text
             pairs = zip(self._cells(mine.text), self._cells(theirs.text), strict=True)
             for (now, was), target, expected in zip(pairs, mine.targets[::2], theirs.targets[::2], strict=True):
@@ -107,8 +121,12 @@ class Diagnosis:
                 astray = target[0] != "element" or expected[0] != "element" or target[2] != expected[2]
                 if not filled and not astray:
                     return None
-                rows = "the rows above" if other[1] < b else f"row {there[1] + 1}"
-                return filled, f"row {here[1] + 1} refers to {_named(now, here)}, {rows} to {_named(was, there)}"
+                rows = "the rows above" if other < b else f"row {there[1] + 1}"
+                fixed = target[0] == expected[0] == "cell"  # another cell outside of the table
+                return (
+                    filled or fixed,
+                    f"row {here[1] + 1} refers to {_named(now, here)}, {rows} to {_named(was, there)}",
+                )
         return None
 
     @staticmethod
@@ -124,31 +142,50 @@ class Diagnosis:
         """The causes of wrong numbers without a formula that can be read, cell by cell or for all of an element."""
         causes: dict[tuple[int, int], _Cause] = {}
         for k in dict.fromkeys(ks):
-            blocks = [
-                b
-                for b in self.evidence.placement.where[k]
-                if self.verdicts.status[k, b] == Status.WRONG
-                and self.evidence.state[k, b] not in (ERROR, OTHER)
-                and self.verdicts.formula_right.get((k, self.evidence.formulas.get((k, b)))) is None  # type: ignore[arg-type]
-            ]
+            blocks = [b for b in self.evidence.placement.where[k] if self._is_wrong_number(k, b)]
             matches: dict[int, dict[str, Name]] = {b: {} for b in blocks}
-            values, margin = self.evidence.values[k], self.verdicts.margin[k]
+            values = self.evidence.values[k]
             for first in (True, False):
                 mine = [b for b in blocks if (b == 0) == first]
                 if not mine:
                     continue
                 for m, term in self._wrong_terms(k, first):
-                    wrong = self.reference.value(k, term, self.verdicts.filled, slice(0, None), self.verdicts.scale)
-                    with np.errstate(invalid="ignore"):
-                        hit = np.abs(wrong - values) <= np.where(np.isfinite(margin), margin, 0) + 1e-9 * np.abs(wrong)
-                    for b in mine:
-                        if hit[b]:
-                            matches[b][m.key] = m.name
+                    if any(m.key not in matches[b] for b in mine):
+                        hit = self._reproduced(k, term, values)
+                        for b in mine:
+                            if hit[b]:
+                                matches[b][m.key] = m.name
             shared = set.intersection(*(set(found) for found in matches.values())) if matches else set()
             for b in blocks:
                 names = {key: name for key, name in matches[b].items() if not shared or key in shared}
-                causes[k, b] = _Cause(_most_specific(names))
+                causes[k, b] = _Cause(tuple(names.values()))
         return causes
+
+    def _reproduced(self, k: int, term: Scalar, values: Array) -> NDArray[np.bool_]:
+        """In which blocks a wrong term leads to the student's numbers, as far as digits tell."""
+        filled, scale, margins = self.verdicts.filled, self.verdicts.scale, self.evidence.margins
+
+        def compute(moved: Array) -> Array:
+            return np.array(self.reference.value(k, term, moved, slice(0, None), scale))
+
+        wrong = compute(filled)
+        with np.errstate(invalid="ignore"):
+            distance = np.abs(wrong - values)
+            hit: NDArray[np.bool_] = distance <= margins[k] + 1e-9 * np.abs(wrong)
+            if not hit.all() and (distance <= NEAR * np.abs(values) + margins[k]).any():
+                spread = spread_of(compute, references(term), self.reference, filled, margins)
+                hit = distance <= margins[k] + 1e-9 * np.abs(wrong) + np.where(np.isfinite(spread), spread, 0)
+        return hit
+
+    def _is_wrong_number(self, k: int, b: int) -> bool:
+        """Whether a cell is wrong by its number, not by a formula that was understood."""
+        verdicts, state = self.verdicts, self.evidence.state[k, b]
+        spelled = self.evidence.formulas.get((k, b))
+        if verdicts.status[k, b] not in (Status.WRONG, Status.TYPED_OVER) or state in (ERROR, OTHER):
+            return False
+        if spelled is not None and verdicts.formula_right.get((k, spelled)) is not None:
+            return False
+        return not abs(self.evidence.values[k, b] - verdicts.own[k, b]) <= verdicts.margin[k, b]
 
     # Consequences
 

@@ -33,7 +33,6 @@ class Verdicts:
     """What every cell is by the student's own numbers: own and margin (elements, blocks), and a status each."""
 
     evidence: Evidence
-    world: World
     convention: Convention
     scale: Array
     filled: Array
@@ -46,15 +45,15 @@ class Verdicts:
     def reference(self) -> Reference:
         return self.evidence.reference
 
-    def in_world(self, k: int, term: Scalar, first: bool) -> Vector:
+    def in_world(self, k: int, term: Scalar, first: bool, world: World) -> Vector:
         """A term of element k in the trial runs."""
         b = 0 if first else JUDGED
-        values = self.reference.value(k, term, self.world.values, slice(b, b + 1), self.scale, self.world.given)
+        values = self.reference.value(k, term, world.values, slice(b, b + 1), self.scale, world.given)
         return np.asarray(values[0])
 
-    def spelled_in_world(self, k: int, b: int) -> Vector | None:
+    def spelled_in_world(self, k: int, b: int, world: World) -> Vector | None:
         """What the student's formula gives in the trial runs, or None when it isn't understood."""
-        return _spelled_in_world(self.evidence, k, b, self.world, self.scale)
+        return _spelled_in_world(self.evidence, k, b, world, self.scale)
 
 
 def judged(
@@ -65,21 +64,22 @@ def judged(
     key (elements, blocks) has the right values from the given numbers; to_fill names the quantities that are the
     student's work; tolerance is relative, for computed numbers.
     """
-    usual = _Judge(evidence, world, USUAL, tolerance)
+    usual = _Judge(evidence, world, key, USUAL, tolerance)
     best = usual
     if usual.wrong_quantities:
         for convention in conventions(evidence.reference.kinds.samples)[1:]:
-            other = _Judge(evidence, world, convention, tolerance)
+            other = _Judge(evidence, world, key, convention, tolerance)
             if len(other.wrong_quantities) < len(best.wrong_quantities) and other.is_kept:
                 best = other
-    return best.verdicts(key, to_fill)
+    return best.verdicts(to_fill)
 
 
 class _Judge:
-    def __init__(self, evidence: Evidence, world: World, convention: Convention, tolerance: float) -> None:
+    def __init__(self, evidence: Evidence, world: World, key: Array, convention: Convention, tolerance: float) -> None:
         self.evidence, self.world, self.convention, self.tolerance = evidence, world, convention, tolerance
         self.reference = evidence.reference
         self.scale = convention.scale(self.reference)
+        self.key = key
         self.right: dict[tuple[int, Spelled], bool | None] = {}
         self.filled = self._filled()
         self.own = np.array([self.reference.own(k, self.filled, self.scale) for k in range(len(self.filled))])
@@ -114,8 +114,27 @@ class _Judge:
     def agrees(self) -> NDArray[np.bool_]:
         """Whether a value is what its own cells lead to."""
         with np.errstate(invalid="ignore"):
-            close: NDArray[np.bool_] = np.abs(self.evidence.values - self.own) <= self.margin
-        return close
+            far = np.abs(self.evidence.values - self.own) > self.margin
+        # Nothing can be expected where their own cells lead to an error: 0/0 when 1 - p was rounded to 0.
+        found: NDArray[np.bool_] = np.isfinite(self.evidence.values) & ~far
+        return found
+
+    @cached_property
+    def as_key(self) -> NDArray[np.bool_]:
+        """Whether a value is what the handed-out numbers lead to."""
+        return self._near(self.key)
+
+    @cached_property
+    def as_given(self) -> NDArray[np.bool_]:
+        """Whether a value is what the given numbers on the student's own sheet lead to."""
+        return self._near(self.reference.key)
+
+    def _near(self, key: Array) -> NDArray[np.bool_]:
+        expected = key * self.scale[:, None]
+        with np.errstate(invalid="ignore"):
+            margin = 1e-6 * np.abs(expected) + 1e-9 + self.evidence.margins
+            found: NDArray[np.bool_] = np.abs(self.evidence.values - expected) <= margin
+        return found
 
     def is_right(self, k: int, b: int) -> bool:
         """The verdict on a cell that holds something."""
@@ -125,8 +144,8 @@ class _Judge:
         if verdict is not None:
             return verdict
         if evidence.state[k, b] == ERROR:
-            return bool(np.isnan(self.own[k, b]))
-        return bool(evidence.state[k, b] != OTHER and self.agrees[k, b])
+            return not np.isfinite(self.own[k, b])
+        return bool(evidence.state[k, b] != OTHER and (self.agrees[k, b] or self.as_given[k, b]))
 
     def _formula_is_right(self, k: int, b: int, spelled: Spelled) -> bool | None:
         if (k, spelled) not in self.right:
@@ -169,12 +188,9 @@ class _Judge:
 
     # Statuses
 
-    def verdicts(self, key: Array, to_fill: frozenset[str]) -> Verdicts:
-        state, values = self.evidence.state, self.evidence.values
+    def verdicts(self, to_fill: frozenset[str]) -> Verdicts:
+        state = self.evidence.state
         status: dict[tuple[int, int], Status] = {}
-        expected = key * self.scale[:, None]
-        with np.errstate(invalid="ignore"):
-            as_key = np.abs(values - expected) <= 1e-6 * np.abs(expected) + 1e-9 + self.evidence.margins
         typed_over = self._typed_over()
         reached = self._reached(to_fill)
         for k, places in enumerate(self.evidence.placement.where):
@@ -184,13 +200,11 @@ class _Judge:
                 elif typed_over[k, b]:
                     status[k, b] = Status.TYPED_OVER
                 elif (k, b) in self.wrong:
-                    near = self.evidence.formulas.get((k, b)) is None and as_key[k, b]
-                    status[k, b] = Status.CORRECT if near else Status.WRONG
+                    status[k, b] = Status.WRONG
                 else:
-                    status[k, b] = Status.CORRECT if as_key[k, b] else Status.CARRIED
+                    status[k, b] = Status.CORRECT if self.as_key[k, b] else Status.CARRIED
         return Verdicts(
             self.evidence,
-            self.world,
             self.convention,
             self.scale,
             self.filled,
@@ -201,26 +215,32 @@ class _Judge:
         )
 
     def _typed_over(self) -> NDArray[np.bool_]:
-        """A number among formulas: where most cells of a quantity in these epochs are formulas."""
+        """A number among formulas: where most cells of a quantity in these epochs are formulas.
+
+        Who works the first epochs by hand and goes on with formulas has typed over none.
+        """
         state = self.evidence.state
-        formula = np.zeros_like(state, dtype=bool)
-        for at in self.evidence.formulas:
-            formula[at] = True
+        formula = self.evidence.has_formula
         holds = state != BLANK
-        found = np.zeros_like(formula)
+        found: NDArray[np.bool_] = np.zeros(formula.shape, dtype=bool)
         by_quantity: dict[str, list[int]] = {}
         for k, e in enumerate(self.reference.elements):
             by_quantity.setdefault(e.name, []).append(k)
+        worked_out = [k for k, e in enumerate(self.reference.elements) if e.quantity.role not in ("given", "parameter")]
         for ks in by_quantity.values():
             role = self.reference.elements[ks[0]].quantity.role
             if role == "given":
                 continue
+            by_formula = [bool(formula[ks, b].any()) for b in range(formula.shape[1])]
+            if role == "parameter":
+                by_formula[0] = bool(formula[worked_out, 0].any())
+            begun = np.logical_or.accumulate(by_formula)
             for blocks in (slice(0, 1), slice(1, None)):
                 if role == "parameter" and blocks == slice(0, 1):
                     continue  # the first weights are given
                 mine, filled = formula[ks, blocks], holds[ks, blocks]
                 if 2 * mine.sum() > filled.sum():
-                    found[ks, blocks] = filled & ~mine
+                    found[ks, blocks] = filled & ~mine & begun[blocks]
         return found
 
     def _reached(self, to_fill: frozenset[str]) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from simulator.check.marking import CellMark, Marking, Status
 from simulator.check.placement import At, Placement, find_table
 from simulator.check.reference import Reference
 from simulator.check.tolerance import RELATIVE
-from simulator.check.world import World, make_world
+from simulator.check.world import make_world
 from simulator.errors import SettingError, WorkbookError
 from simulator.lessons import LESSONS, find_lesson
 from simulator.lessons.lesson import Lesson
@@ -89,9 +89,10 @@ def mark_table(
     if remarks:
         settings = tuple(sorted(numbers.items()))
         theirs = _reference(right.lesson.name, right.run.epochs, settings)
+        cells, _, _ = _given(submission, theirs, placement)  # their cells, by the arrays of the other reference
     evidence = Evidence(submission, theirs, placement, cells)
-    verdicts = judged(evidence, _world(theirs), right.key, to_fill, tolerance)
-    marks = _marks(verdicts)
+    verdicts = judged(evidence, make_world(theirs), right.key, to_fill, tolerance)
+    marks = cell_marks(verdicts)
     errors = Diagnosis(verdicts).errors(marks)
     order = {at: (m.epoch, i) for i, (at, m) in enumerate(marks.items())}
     first = min((order[at] for at, m in marks.items() if m.status.is_own_error), default=None)
@@ -122,11 +123,6 @@ def mark_table(
 @lru_cache(maxsize=64)
 def _reference(lesson: str, epochs: int, numbers: tuple[tuple[str, float], ...]) -> Reference:
     return Reference(Run.of(find_lesson(lesson), epochs, dict(numbers), strict=False))
-
-
-@lru_cache(maxsize=64)
-def _world(reference: Reference) -> World:
-    return make_world(reference)
 
 
 def _lesson_of(submission: Submission, origin: Origin) -> Lesson:
@@ -191,7 +187,7 @@ def _to_fill(run: Run, origin: Origin) -> frozenset[str]:
         return blank_quantities(run, "all")
 
 
-def _marks(verdicts: Verdicts) -> dict[tuple[int, int], CellMark]:
+def cell_marks(verdicts: Verdicts) -> dict[tuple[int, int], CellMark]:
     """A mark for every cell, epoch by epoch in the order of computation."""
     evidence, reference = verdicts.evidence, verdicts.reference
     first = evidence.placement.first_epoch

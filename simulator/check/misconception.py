@@ -518,7 +518,7 @@ def _slope_on_top(site: Site) -> Iterator[Scalar]:
 
 
 def _crossentropy_sign(site: Site) -> Iterator[Scalar]:
-    if not site.of(site.kinds.labels) and site.stage == "backward":
+    if not site.kinds.crossentropy or (site.stage == "backward" and not site.of(site.kinds.labels)):
         return
 
     def flipped(s: Scalar) -> Iterator[Scalar]:
@@ -536,7 +536,7 @@ def _log_base(site: Site) -> Iterator[Scalar]:
 
         def other(s: Scalar, base: float = base) -> Scalar | None:
             if isinstance(s, Call) and s.function == "log":
-                return Product(((False, s), (True, Number(math.log(base)))))
+                return Product(((False, s), (True, Call("log", (Number(base),)))))
             return None
 
         yield from _each_and_all(site.term, other)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from simulator.lessons.lesson import Lesson
 from simulator.lessons.run import Run
 from simulator.sheet.table import Quantity
-from simulator.tape.expression import Expression, Index
+from simulator.tape.expression import Expression, Index, upstream
 from simulator.tape.scalar import Ref, Scalar
 from simulator.tape.vector import Vector, references, vector_value
 
@@ -52,6 +52,7 @@ class Kinds:
     factors: frozenset[int]  # columns such as dZ/dW, which repeat the inputs
     activations: Mapping[int, str]  # serial -> primitive
     output: frozenset[int]  # the activation that predicts, and its siblings
+    crossentropy: bool  # whether the cost has logarithms
     samples: int
 
 
@@ -168,6 +169,7 @@ class Reference:
             factors=frozenset(e.serial for e in local if e.serial not in slopes),
             activations=activations,
             output=frozenset(e.serial for e in forward if family(e.name) == output),
+            crossentropy=any(e.primitive and "log" in e.primitive.name for e in upstream(epoch.cost)),
             samples=max(len(m) if lesson.samples == 0 else len(m[0]) for m in lesson.given.values()),
         )
 

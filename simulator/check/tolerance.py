@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 import numpy as np
 
 from simulator.check.reference import Array, Reference
+from simulator.tape.scalar import Ref
 
 RELATIVE, ABSOLUTE = 1e-9, 1e-13  # for numbers that formulas have computed
 FEWEST_DIGITS, DECIMALS = 3, 3  # what a student writes at least; spreadsheets drop zeros at the end
@@ -25,19 +27,16 @@ def typed_margin(number: float) -> float:
     """Half a unit of the last digit that a typed number can be taken to have.
 
     A number of three digits or more is taken as it stands, a shorter one as if zeros had been dropped from its end:
-    0.25 is 0.250. Three decimals are always enough.
+    0.25 is 0.250. Three decimals are always enough, and zeros in front of the point may stand for digits: 1230.
 
-    >>> typed_margin(0.2495), typed_margin(0.25), typed_margin(123.0), typed_margin(0.0)
-    (5e-05, 0.0005, 0.5, 0.0005)
+    >>> typed_margin(0.2495), typed_margin(0.25), typed_margin(123.0), typed_margin(0.0), typed_margin(1230.0)
+    (5e-05, 0.0005, 0.5, 0.0005, 5.0)
     """
     exact = Decimal(repr(float(number))).normalize()
     digits, exponent = len(exact.as_tuple().digits) if number else 0, int(exact.as_tuple().exponent)
-    decimals = max(0, -exponent)
-    if exponent > 0:
-        digits += exponent
     if digits < FEWEST_DIGITS:
-        decimals = max(decimals, min(DECIMALS, decimals + FEWEST_DIGITS - digits))
-    return 0.5 * 10.0**-decimals
+        exponent = max(exponent - (FEWEST_DIGITS - digits), min(exponent, -DECIMALS))
+    return 0.5 * 10.0**exponent
 
 
 def stored_margin(digits: int) -> float:
@@ -47,16 +46,24 @@ def stored_margin(digits: int) -> float:
 
 def carried_margin(reference: Reference, k: int, values: Array, margins: Array, scale: Array | None) -> Array:
     """How much element k may be off, in every block, because the cells that it depends on show only so many digits."""
-    own = reference.own(k, values, scale)
+    refs = [r for needs in reference.needs[k] for r in needs]
+    return spread_of(lambda moved: reference.own(k, moved, scale), refs, reference, values, margins)
+
+
+def spread_of(
+    compute: Callable[[Array], Array], refs: Iterable[Ref], reference: Reference, values: Array, margins: Array
+) -> Array:
+    """How much what is computed from these references changes, in every block, when they move within their margins."""
+    own = compute(values)
     spread = np.zeros_like(own)
-    refs = {(r.node.serial, r.index) for needs in reference.needs[k] for r in needs}
+    places = {(r.node.serial, r.index) for r in refs}
     with np.errstate(all="ignore"):
-        for m in {reference.slot[ref] for ref in refs if ref in reference.slot}:
+        for m in {reference.slot[place] for place in places if place in reference.slot}:
             if not margins[m].any():
                 continue
             moved = list(values)
             for sign in (1, -1):
                 moved[m] = values[m] + sign * margins[m]
-                change = np.abs(reference.own(k, moved, scale) - own)  # type: ignore[arg-type]
+                change = np.abs(compute(moved) - own)  # type: ignore[arg-type]
                 spread = np.maximum(spread, 0) + np.where(np.isfinite(change), change, np.inf) / 2
     return np.where(np.isfinite(own), spread, 0.0)

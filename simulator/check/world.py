@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -27,19 +28,24 @@ class World:
     given: dict[tuple[int, tuple[int, ...]], Vector]
 
 
+@lru_cache(maxsize=64)
 def make_world(reference: Reference, *, move_all: bool = False) -> World:
-    """A few consecutive epochs from random parameters; with move_all the learning rate and the data move too."""
+    """A few consecutive epochs from random parameters; with move_all the learning rate and the data are random too.
+
+    In a world of random data, formulas that agree on 0 and 1 can be told apart.
+    """
     run = reference.run
     seed = int.from_bytes(hashlib.sha256(reference.lesson.name.encode()).digest()[:4], "big")
     draw = np.random.default_rng(seed)
     given: dict[tuple[int, tuple[int, ...]], Vector] = {}
     parameters = {run.settings.leaves[name].serial for name in reference.lesson.parameters}
+    data = {run.settings.leaves[name].serial for name in reference.lesson.given}
     for s in run.settings.items.values():
         key = s.leaf.serial, s.index
         if key[0] in parameters:
             given[key] = draw.uniform(-WIDTH, WIDTH, RUNS)
-        elif move_all and s.name == "learning_rate":
-            given[key] = draw.uniform(0.3, 0.9, RUNS)
+        elif move_all and (key[0] in data or s.name == "learning_rate"):
+            given[key] = draw.uniform(0.1, 0.9, RUNS)
         else:
             given[key] = np.full(RUNS, s.value)
     values = np.full((len(reference.elements), BLOCKS, RUNS), np.nan)

@@ -19,19 +19,13 @@ from simulator.tape.dialect import CAREFUL_PYTHON, PYTHON, Dialect
 from simulator.tape.expression import Expression, Index
 from simulator.tape.formula import formula_text, python_text
 from simulator.tape.scalar import (
-    Call,
-    Choice,
-    Lifted,
-    Negative,
     Number,
     Position,
-    Power,
-    Product,
     Ref,
     Scalar,
-    Sum,
     lowered,
 )
+from simulator.tape.vector import references
 
 Entry = tuple[Expression, Index]
 Slots = dict[tuple[int, Index], int]  # an element -> where its value stands among a block's values
@@ -104,10 +98,9 @@ class Program:
         """Every entry's term in the first block, and in later ones."""
         found = []
         for node, index in self.entries:
-            later = first = lowered(self._element(node, index, False, top=True), self.locate)
-            if self._looks_back(node):
-                later = lowered(self._element(node, index, True, top=True), self.locate)
-            found.append((first, later))
+            raw, raw_later = self.raw_term(node, index)
+            first = lowered(raw, self.locate)
+            found.append((first, first if raw_later is raw else lowered(raw_later, self.locate)))
         return found
 
     def _looks_back(self, node: Expression) -> bool:
@@ -138,7 +131,11 @@ class Program:
 
     def _awaited(self, term: Scalar, which: int) -> list[Ref]:
         """The empty cells that a term refers to."""
-        return [r for r in dict.fromkeys(_references(term)) if self._is_blank(r.node, which)] if self.blank else []
+        return [r for r in references(term) if self._is_blank(r.node, which)] if self.blank else []
+
+    def formula_of(self, term: Scalar, home: str) -> str:
+        """Any term as a formula on the sheet home, with {sheet|offset} for rows."""
+        return self._text(lowered(term, self.locate), home, 1)
 
     def _text(self, term: Scalar, home: str, which: int) -> str:
         def at(p: Position) -> str:
@@ -251,25 +248,3 @@ def rectangles(cells: Iterable[Position]) -> list[tuple[Position, Position]]:
         else:
             found[beside] = found[beside][0], z
     return found
-
-
-def _references(term: Scalar) -> Iterator[Ref]:
-    match term:
-        case Ref():
-            yield term
-        case Lifted(_, plain):
-            yield from _references(plain)
-        case Sum(pairs) | Product(pairs):
-            for _, x in pairs:
-                yield from _references(x)
-        case Negative(x):
-            yield from _references(x)
-        case Power(x, n):
-            yield from _references(x)
-            yield from _references(n)
-        case Call(_, args):
-            for x in args:
-                yield from _references(x)
-        case Choice(a, _, b, x, y):
-            for part in (a, b, x, y):
-                yield from _references(part)

@@ -36,6 +36,7 @@ SPREADSHEET = Dialect(
         "sqrt": "SQRT",
         "sin": "SIN",
         "cos": "COS",
+        "round": "ROUND",
     },
     power=lambda base, exponent: f"{base}^{exponent}",
     choice=lambda a, relation, b, x, y: f"IF({a}{relation}{b},{x},{y})",
