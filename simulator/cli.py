@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from simulator.errors import SettingError, SimulatorError
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
+    from simulator.report.paper import Result
     from simulator.xlsx.verify import Verification
     from simulator.xlsx.writer import Progress
 
@@ -31,6 +33,7 @@ GALLERY_REPORT = Path("reports/gallery.md")
 PROGRESS_FROM = 100_000  # cells; less than that is written before a bar could be read
 INTERRUPTED = 130
 BYTES_A_CELL = 13  # of a finished file
+FEW = 5  # files of which all is said on the screen; of more there is a line each
 
 Epochs = Annotated[int | None, typer.Option("--epochs", help="How far to count the epochs; 70 for most lessons.")]
 Changes = Annotated[
@@ -145,8 +148,8 @@ def _targets(out: Path, names: list[str], what: str) -> list[Path]:
     return [out if one_file else out / f"{name}.xlsx" for name in names]
 
 
-def _handed_over(verification: Verification) -> bool:
-    if not _say(verification):
+def _handed_over(verification: Verification, *, short: bool = False) -> bool:
+    if not _say(verification, short=short):
         typer.echo(f"  not handed over: '{verification.path}' is as it was; --engine none writes it all the same")
     return verification.agrees
 
@@ -179,6 +182,86 @@ def verify(
     if report:
         write_report(results, report)
     raise typer.Exit(0 if all(v.agrees for v in results) else 1)
+
+
+@app.command()
+def template(
+    name: Annotated[str, typer.Argument(metavar="LESSON")],
+    blank: Annotated[
+        str, typer.Option("--blank", metavar="COLUMNS", help="all, backward, or columns with commas between them.")
+    ] = "all",
+    epochs: Epochs = None,
+    roster: Annotated[
+        Path | None, typer.Option("--variants", metavar="ROSTER", help="A file for every line, with other numbers.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Draws other given numbers; 1 for variants.")] = None,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show whether a column is right so far.")] = False,
+    out: Annotated[Path, typer.Option("--out", help="A folder.")] = Path("handout"),
+    engine: Engine = "formualizer",
+) -> None:
+    """Write a lesson with empty cells to fill in, and its answers."""
+    from simulator.lessons import find_lesson
+    from simulator.lessons.variant import read_roster
+    from simulator.xlsx.hand_out import STUDENTS, hand_out
+
+    lesson = find_lesson(name)
+    if out.suffix.lower() in (".xlsx", ".xlsm"):
+        raise SettingError(f"--out takes a folder for the template and its answers. Received: '{out}'.")
+    students = read_roster(roster) if roster else []
+    with _counted("writing") as progress:
+        done = hand_out(lesson, out, students, blank, epochs, seed, reveal, engine, progress)
+    refused = [v for v in done if not v.agrees]
+    if len(students) > FEW and not refused:
+        formulas = sum(v.formulas for v in done[:-1])
+        typer.echo(f"{out / STUDENTS}: {len(students):,} templates, {formulas:,} formulas, all agree")
+        done = done[-1:]
+    for verification in done:
+        _handed_over(verification, short=True)
+    if refused:
+        raise typer.Exit(1)
+    given = f"a file to each student from {out / STUDENTS}" if students else str(out / f"{lesson.name}.xlsx")
+    answers = out / f"{lesson.name}-answers.xlsx"
+    typer.echo(f"\nHand out {given}; keep {answers}.")
+    typer.echo("What comes back is marked by: simulator check FOLDER")
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Workbooks, and folders of them.")],
+    lesson: Annotated[str, typer.Option("--lesson", help="The lesson of files that don't say.")] = "",
+    key: Annotated[Path | None, typer.Option("--key", help="Answers with the right given numbers.")] = None,
+    out: Annotated[Path, typer.Option("--out", help="A folder for copies, pages and the gradebook.")] = Path("marked"),
+    rubric: Annotated[Path | None, typer.Option("--rubric", help="Points and penalties, a .toml file.")] = None,
+    feedback: Annotated[str | None, typer.Option("--feedback", help="none, cell, hint or full.")] = None,
+    tolerance: Annotated[
+        float | None, typer.Option("--tolerance", help="How far a computed number may be off, as a part of it.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list instead of text.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Mark files anew that have not changed.")] = False,
+) -> None:
+    """Mark what students filled in: where each one first goes wrong, and by which mistake."""
+    from simulator.report.folder import find_papers, lines_of, mark_papers, prepare, write_class
+    from simulator.report.paper import task_of
+
+    task = task_of(out, lesson, key, rubric, feedback, tolerance)
+    papers = find_papers(paths, task, key)
+    prepare(task, rubric)
+    few = len(papers) <= FEW
+    found: dict[int, Result] = {}
+    with _counted("marking") as progress:
+        for place, result in mark_papers(papers, again):
+            found[place] = result if few or as_json else result.brief
+            progress(len(found), len(papers))
+    results = [found[place] for place in range(len(papers))]
+    summaries = write_class([result.summary for result in results], out)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps([result.record for result in results], indent=2, allow_nan=False))
+    else:
+        typer.echo("\n".join(lines_of(results, summaries, few, out)))
+    right = all(s.row.score is not None and not s.row.own_errors for s in summaries)
+    raise typer.Exit(0 if right else 1)
 
 
 @app.command()
@@ -309,6 +392,24 @@ def _progress(title: str) -> Iterator[Progress]:
                 bar.update(bar.task_ids[0], total=None, description=f"{title}: recalculating and comparing")
 
     with bars:
+        yield advance
+
+
+@contextmanager
+def _counted(what: str) -> Iterator[Progress]:
+    """A bar of files with their number a minute and the time left, on a terminal and for more than a few only."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    begun = time.monotonic()
+    with _bar() as bar:
+        task = bar.add_task(what, total=None, visible=False)
+
+        def advance(done: int, total: int) -> None:
+            rate = 60 * done / max(time.monotonic() - begun, 1e-3)
+            said = f"{what}: {done:,} of {total:,} files, {rate:,.0f} a minute"
+            bar.update(task, completed=done, total=total, visible=total > FEW, description=said)
+
         yield advance
 
 

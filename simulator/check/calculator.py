@@ -1,8 +1,8 @@
 """What a student's formula gives: computed in NumPy, in several trial runs at once.
 
 A value is an array (rows, columns, runs); a single cell has one row and one column. An empty cell counts as 0 in
-arithmetic and not at all in SUM, AVERAGE and their kin; an error is NaN and spreads. Functions follow Microsoft's
-pages; POWER, LOG and ROUND differ from NumPy's in argument order and in rounding half away from zero.
+arithmetic and not at all in SUM, AVERAGE and their kin; an error, overflow too, is NaN and spreads. Functions follow
+Microsoft's pages; POWER, LOG and ROUND differ from NumPy's in argument order and in rounding half away from zero.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from simulator.check.formula import Cell, Constant, DefinedName, Function, NotUn
 from simulator.tape.vector import Vector
 
 MOST_CELLS = 20_000  # in one range
+MOST_RESULTS = 200_000  # of one operation on ranges
 Found = Vector | float | str | None  # of one cell: its value in every run, a text, or nothing
 Lookup = Callable[[str, int, int], Found]
 
@@ -123,10 +124,17 @@ class _Calculator:
         if name in AGGREGATES:
             values = [self.value(a) for a in args]
             kept = [v.numbers[r, c] for v in values for r, c in np.argwhere(~v.absent)]
+            if name == "COUNTA":
+                kept += [
+                    np.zeros(1) for v in values for r, c in np.argwhere(v.absent) if np.isnan(v.numbers[r, c]).any()
+                ]
             stack = np.array([np.broadcast_to(k, (self.runs,)) for k in kept]).reshape(-1, self.runs)
             return _plain(np.asarray(AGGREGATES[name](stack), dtype=float).reshape(1, 1, -1))
         if name in SPECIAL:
-            return SPECIAL[name](self, args)
+            special, low, high = SPECIAL[name]
+            if not low <= len(args) <= high:
+                raise NotUnderstood(name)
+            return special(self, args)
         raise NotUnderstood(name)
 
     # Functions of ranges
@@ -145,6 +153,8 @@ class _Calculator:
         if a.shape[1] != b.shape[0]:
             return _plain(np.full((1, 1, 1), np.nan))
         runs = max(a.shape[2], b.shape[2])
+        if a.shape[0] * b.shape[1] > MOST_RESULTS:
+            raise NotUnderstood("MMULT")
         a, b = (np.broadcast_to(x, (*x.shape[:2], runs)) for x in (a, b))
         return _plain(np.einsum("ijw,jkw->ikw", a, b))
 
@@ -154,7 +164,10 @@ class _Calculator:
 
     def index(self, args: Sequence[Tree | None]) -> Value:
         v = self.value(args[0])
-        places = [int(self.numbers(a).flat[0]) - 1 for a in args[1:]]
+        numbers = [self.numbers(a).flat[0] for a in args[1:]]
+        if not np.isfinite(numbers).all():
+            return _plain(np.full((1, 1, 1), np.nan))
+        places = [int(number) - 1 for number in numbers]
         rows, columns = v.absent.shape
         if len(places) == 1:
             places = [0, places[0]] if rows == 1 else [places[0], 0]
@@ -191,24 +204,34 @@ class _Calculator:
 
 
 def _plain(numbers: NDArray[np.float64]) -> Value:
-    return Value(numbers, np.zeros(numbers.shape[:2], dtype=bool))
+    return Value(np.where(np.isfinite(numbers), numbers, np.nan), np.zeros(numbers.shape[:2], dtype=bool))
 
 
 def _fitting(function: Callable[..., Any], *arrays: NDArray[Any]) -> NDArray[np.float64]:
     """The function entry by entry; a row, a column or a single cell goes with any range."""
     try:
-        return np.asarray(function(*arrays), dtype=float)
+        shape = np.broadcast_shapes(*(a.shape for a in arrays))
     except ValueError as error:
         raise NotUnderstood("ranges of different sizes") from error
+    if len(shape) > 1 and shape[0] * shape[1] > MOST_RESULTS:
+        raise NotUnderstood("large ranges")
+    return np.asarray(function(*arrays), dtype=float)
 
 
 def _round(x: Any, digits: Any) -> Any:
-    scale = 10.0**digits
-    return np.sign(x) * np.floor(np.abs(x) * scale + 0.5) / scale  # halves go away from zero
+    scale = 10.0 ** np.trunc(digits)
+    scaled = np.abs(x) * scale * (1 + 4e-16)  # 2.675 is stored as a little less and is a half all the same
+    return np.sign(x) * np.floor(scaled + 0.5) / scale  # halves go away from zero
 
 
 def _toward_zero(x: Any, digits: Any = 0.0) -> Any:
-    return np.trunc(x * 10.0**digits) / 10.0**digits
+    scale = 10.0 ** np.trunc(digits)
+    return np.sign(x) * np.floor(np.abs(x) * scale * (1 + 4e-16)) / scale
+
+
+def _from_zero(x: Any, digits: Any) -> Any:
+    scale = 10.0 ** np.trunc(digits)
+    return np.sign(x) * np.ceil(np.abs(x) * scale * (1 - 4e-16)) / scale
 
 
 def _compared(relation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
@@ -245,6 +268,7 @@ ELEMENTWISE: dict[str, tuple[Callable[..., Any], int, int]] = {
     "POWER": (np.power, 2, 2),
     "ROUND": (_round, 2, 2),
     "ROUNDDOWN": (_toward_zero, 2, 2),
+    "ROUNDUP": (_from_zero, 2, 2),
     "TRUNC": (_toward_zero, 1, 2),
     "INT": (np.floor, 1, 1),
     "MOD": (np.mod, 2, 2),
@@ -252,33 +276,34 @@ ELEMENTWISE: dict[str, tuple[Callable[..., Any], int, int]] = {
     "TRUE": (lambda: np.ones((1, 1, 1)), 0, 0),
     "FALSE": (lambda: np.zeros((1, 1, 1)), 0, 0),
     "NA": (lambda: np.full((1, 1, 1), np.nan), 0, 0),
-    "NOT": (lambda x: x == 0, 1, 1),
+    "NOT": (lambda x: np.where(np.isnan(x), np.nan, x == 0), 1, 1),
     "N": (lambda x: x, 1, 1),
     "VALUE": (lambda x: x, 1, 1),
 }
 # over the entries that are there, shape (entries, runs)
 AGGREGATES: dict[str, Callable[[NDArray[np.float64]], Any]] = {
     "SUM": lambda s: s.sum(axis=0),
-    "PRODUCT": lambda s: s.prod(axis=0),
+    "PRODUCT": lambda s: s.prod(axis=0) if len(s) else np.zeros(s.shape[1]),
     "AVERAGE": lambda s: s.sum(axis=0) / len(s) if len(s) else np.full(s.shape[1], np.nan),
     "MAX": lambda s: s.max(axis=0) if len(s) else np.zeros(s.shape[1]),
     "MIN": lambda s: s.min(axis=0) if len(s) else np.zeros(s.shape[1]),
     "SUMSQ": lambda s: (s**2).sum(axis=0),
-    "COUNT": lambda s: np.full(s.shape[1], float(len(s))),
+    "COUNT": lambda s: np.isfinite(s).sum(axis=0),
     "COUNTA": lambda s: np.full(s.shape[1], float(len(s))),
-    "AND": lambda s: (s != 0).all(axis=0),
-    "OR": lambda s: (s != 0).any(axis=0),
+    "AND": lambda s: np.where(np.isnan(s).any(axis=0) | (len(s) == 0), np.nan, (s != 0).all(axis=0)),
+    "OR": lambda s: np.where(np.isnan(s).any(axis=0) | (len(s) == 0), np.nan, (s != 0).any(axis=0)),
 }
-SPECIAL: dict[str, Callable[[_Calculator, Sequence[Tree | None]], Value]] = {
-    "SUMPRODUCT": _Calculator.sumproduct,
-    "MMULT": _Calculator.mmult,
-    "TRANSPOSE": _Calculator.transpose,
-    "INDEX": _Calculator.index,
-    "IF": _Calculator.choose,
-    "IFERROR": _Calculator.if_error,
-    "ISNUMBER": _Calculator.is_number,
-    "ISBLANK": _Calculator.is_blank,
-    "SUMXMY2": lambda c, args: c.sum_of_pairs(lambda a, b: (a - b) ** 2, args),
-    "SUMX2MY2": lambda c, args: c.sum_of_pairs(lambda a, b: a**2 - b**2, args),
-    "SUMX2PY2": lambda c, args: c.sum_of_pairs(lambda a, b: a**2 + b**2, args),
+# name -> function, fewest and most arguments
+SPECIAL: dict[str, tuple[Callable[[_Calculator, Sequence[Tree | None]], Value], int, int]] = {
+    "SUMPRODUCT": (_Calculator.sumproduct, 1, 255),
+    "MMULT": (_Calculator.mmult, 2, 2),
+    "TRANSPOSE": (_Calculator.transpose, 1, 1),
+    "INDEX": (_Calculator.index, 2, 3),
+    "IF": (_Calculator.choose, 2, 3),
+    "IFERROR": (_Calculator.if_error, 2, 2),
+    "ISNUMBER": (_Calculator.is_number, 1, 1),
+    "ISBLANK": (_Calculator.is_blank, 1, 1),
+    "SUMXMY2": (lambda c, args: c.sum_of_pairs(lambda a, b: (a - b) ** 2, args), 2, 2),
+    "SUMX2MY2": (lambda c, args: c.sum_of_pairs(lambda a, b: a**2 - b**2, args), 2, 2),
+    "SUMX2PY2": (lambda c, args: c.sum_of_pairs(lambda a, b: a**2 + b**2, args), 2, 2),
 }

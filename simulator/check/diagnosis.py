@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.check.evidence import ERROR, OTHER
-from simulator.check.formula import Cell, NotUnderstood, cells_of, parse, skeleton
+from simulator.check.formula import Cell, NotUnderstood, cells_in, skeleton
 from simulator.check.judge import Verdicts, alike
 from simulator.check.marking import CellMark, Name, OwnError, Status
 from simulator.check.misconception import DRIFT, Misconception, Site, candidates
@@ -132,7 +132,7 @@ class Diagnosis:
     @staticmethod
     def _cells(text: str) -> list[Cell]:
         try:
-            return cells_of(parse(text))
+            return list(cells_in(text))
         except NotUnderstood:
             return []
 

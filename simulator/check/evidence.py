@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.check.calculator import MOST_CELLS, Found, calculate
-from simulator.check.formula import Cell, NotUnderstood, Tree, cells_of, names_of, parse
+from simulator.check.formula import Cell, NotUnderstood, Tree, cells_in, names_of, parse
 from simulator.check.placement import At, Placement
 from simulator.check.reference import Array, Reference
 from simulator.check.tolerance import significant_digits, stored_margin, typed_margin
@@ -102,6 +102,14 @@ class Evidence:
         return sheet.cells.get(at[1:]) if sheet else None
 
     @cached_property
+    def groups(self) -> dict[tuple[int, Spelled], list[int]]:
+        """The blocks in which an element has the same formula."""
+        found: dict[tuple[int, Spelled], list[int]] = {}
+        for (k, b), spelled in self.formulas.items():
+            found.setdefault((k, spelled), []).append(b)
+        return found
+
+    @cached_property
     def cells(self) -> dict[At, tuple[int, int]]:
         return self.placement.cells
 
@@ -124,7 +132,7 @@ class Evidence:
         """None where the formula names no cell: it is a number, worked out on the spot."""
         home = self._home(at, cell)
         try:
-            references = cells_of(parse(cell.formula))
+            references = cells_in(cell.formula)
         except NotUnderstood:
             return Spelled(cell.formula, cell.offset, b == 0, (("cell", *at),))
         targets = []
@@ -189,7 +197,7 @@ class Evidence:
             return []
         home = self._home(at, cell)
         found = [place for name in names_of(parse(cell.formula)) if (place := self.name(name))]
-        for area in cells_of(parse(cell.formula)):
+        for area in cells_in(cell.formula):
             corners = area.first.at(*home[1:]), (area.last or area.first).at(*home[1:])
             (top, bottom), (left, right) = (sorted(pair) for pair in zip(*corners, strict=True))
             if (bottom - top + 1) * (right - left + 1) > MOST_CELLS:

@@ -7,6 +7,7 @@ as in every spreadsheet.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -63,19 +64,19 @@ class NotUnderstood(Exception):  # noqa: N818  # a state of affairs, not a failu
 TOKEN = re.compile(
     r"""\s*(?:
     (?P<text>"(?:[^"]|"")*")
-    | (?P<sheet>'(?:[^']|'')*'!|[A-Za-z_][\w.]*!)
+    | (?P<sheet>'(?:[^']|'')*'!|[^\W\d][\w.]*!)
     | (?P<ref>R(?:\[(?P<r>-?\d+)\]|(?P<ra>\d+))C(?:\[(?P<c>-?\d+)\]|(?P<ca>\d+))(?![\w(]))
     | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
     | (?P<error>\#[A-Z0-9/]+[!?]?)
     | (?P<function>[A-Za-z_][\w.]*)\(
-    | (?P<name>[A-Za-z_\\][\w.]*)
+    | (?P<name>(?:[^\W\d]|\\)[\w.]*)
     | (?P<operator><=|>=|<>|[-+*/^&%=<>(),;:])
     )""",
     re.VERBOSE,
 )
 _REFERENCE = re.compile(r"R(?:\[(-?\d+)\]|(\d+))C(?:\[(-?\d+)\]|(\d+))")
 LEVELS = (("=", "<>", "<", ">", "<=", ">="), ("&",), ("+", "-"), ("*", "/"), ("^",))
-DEEPEST, LONGEST = 64, 200  # brackets in brackets, Excel's own limit; operators in a row
+DEEPEST, LONGEST = 64, 200  # brackets in brackets, Excel's own limit; operators on operators
 
 
 @lru_cache(maxsize=65_536)
@@ -85,7 +86,13 @@ def parse(text: str) -> Tree:
     >>> parse("1/(1+EXP(-R[0]C[-1]))").operator
     '/'
     """
-    return _Parser(text).whole()
+    try:
+        tree = _Parser(text).whole()
+    except RecursionError as error:
+        raise NotUnderstood("nesting") from error
+    if _depth(tree) > LONGEST:
+        raise NotUnderstood("a deep formula")
+    return tree
 
 
 class _Parser:
@@ -124,13 +131,9 @@ class _Parser:
         if n == len(LEVELS):
             return self.signed()
         left = self.level(n + 1)
-        length = 0
         while self.peek()[0] == "operator" and self.peek()[1] in LEVELS[n]:
             operator = self.take()[1]
             left = Operation(operator, (left, self.level(n + 1)))
-            length += 1
-            if length > LONGEST:
-                raise NotUnderstood("a long chain of operators")
         return left
 
     def signed(self) -> Tree:
@@ -211,14 +214,41 @@ class _Parser:
 
 def cells_of(tree: Tree) -> list[Cell]:
     """The references of a formula, from left to right."""
+    return [x for x in _parts(tree) if isinstance(x, Cell)]
+
+
+@lru_cache(maxsize=65_536)
+def cells_in(text: str) -> tuple[Cell, ...]:
+    """The references of a formula in relative form. Raises NotUnderstood."""
+    return tuple(cells_of(parse(text)))
+
+
+def names_of(tree: Tree) -> list[str]:
+    """The defined names in a formula, from left to right."""
+    return [x.name for x in _parts(tree) if isinstance(x, DefinedName)]
+
+
+def _parts(tree: Tree) -> Iterator[Tree]:
+    """The tree and everything in it, from left to right; without recursion, for whatever depth."""
+    waiting = [tree]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        waiting.extend(reversed(_inside(part)))
+
+
+def _inside(tree: Tree) -> list[Tree]:
     match tree:
-        case Cell():
-            return [tree]
-        case Operation(_, operands):
-            return [c for x in operands for c in cells_of(x)]
-        case Function(_, args):
-            return [c for x in args if x is not None for c in cells_of(x)]
+        case Operation(_, parts) | Function(_, parts):
+            return [x for x in parts if x is not None]
     return []
+
+
+def _depth(tree: Tree) -> int:
+    depth, level = 0, [tree]
+    while level:
+        depth, level = depth + 1, [x for part in level for x in _inside(part)]
+    return depth
 
 
 def skeleton(relative: str) -> str:

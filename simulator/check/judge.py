@@ -136,31 +136,30 @@ class _Judge:
             found: NDArray[np.bool_] = np.abs(self.evidence.values - expected) <= margin
         return found
 
-    def is_right(self, k: int, b: int) -> bool:
-        """The verdict on a cell that holds something."""
-        evidence = self.evidence
-        spelled = evidence.formulas.get((k, b))
-        verdict = None if spelled is None else self._formula_is_right(k, b, spelled)
-        if verdict is not None:
-            return verdict
-        if evidence.state[k, b] == ERROR:
-            return not np.isfinite(self.own[k, b])
-        return bool(evidence.state[k, b] != OTHER and (self.agrees[k, b] or self.as_given[k, b]))
-
-    def _formula_is_right(self, k: int, b: int, spelled: Spelled) -> bool | None:
-        if (k, spelled) not in self.right:
-            found = _spelled_in_world(self.evidence, k, b, self.world, self.scale)
-            if found is None:
-                self.right[k, spelled] = None
-            else:
-                at = 0 if b == 0 else JUDGED
-                self.right[k, spelled] = alike(found, self.world.values[k, at] * self.scale[k])
-        return self.right[k, spelled]
-
     @cached_property
     def wrong(self) -> set[tuple[int, int]]:
-        filled = np.argwhere(self.evidence.state != BLANK)
-        return {(int(k), int(b)) for k, b in filled if not self.is_right(int(k), int(b))}
+        """The cells that hold something wrong: a wrong formula, or a number where there is none that is understood."""
+        state = self.evidence.state
+        judged_by_number = state != BLANK
+        wrong = np.zeros(state.shape, dtype=bool)
+        for (k, spelled), blocks in self.evidence.groups.items():
+            right = self.right[k, spelled] = self._formula_is_right(k, blocks[0])
+            if right is not None:
+                wrong[k, blocks] = not right
+                judged_by_number[k, blocks] = False
+        right_number = np.where(
+            state == ERROR, ~np.isfinite(self.own), (state != OTHER) & (self.agrees | self.as_given)
+        )
+        wrong |= judged_by_number & ~right_number
+        wrong &= state != BLANK
+        return {(int(k), int(b)) for k, b in np.argwhere(wrong)}
+
+    def _formula_is_right(self, k: int, b: int) -> bool | None:
+        """Whether the formula of a cell leads to the right values in the trial runs; None when it isn't understood."""
+        found = _spelled_in_world(self.evidence, k, b, self.world, self.scale)
+        if found is None:
+            return None
+        return alike(found, self.world.values[k, 0 if b == 0 else JUDGED] * self.scale[k])
 
     @cached_property
     def wrong_quantities(self) -> set[str]:

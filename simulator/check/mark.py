@@ -14,7 +14,7 @@ from simulator.book.template import blank_quantities
 from simulator.check.diagnosis import Diagnosis
 from simulator.check.evidence import BLANK, ERROR, Evidence
 from simulator.check.judge import Verdicts, judged
-from simulator.check.marking import CellMark, Marking, Status
+from simulator.check.marking import CellMark, Marking
 from simulator.check.placement import At, Placement, find_table
 from simulator.check.reference import Reference
 from simulator.check.tolerance import RELATIVE
@@ -99,7 +99,7 @@ def mark_table(
     before = sum(
         1
         for at, m in marks.items()
-        if m.status.is_right and m.quantity in to_fill and (first is None or order[at] < first)
+        if m.status.is_right and m.quantity in to_fill and m.stage != "given" and (first is None or order[at] < first)
     )
     absent = dict.fromkeys(e.name for k, e in enumerate(theirs.elements) if not placement.where[k])
     absent_work = [name for name in absent if name in to_fill]
@@ -204,9 +204,6 @@ def cell_marks(verdicts: Verdicts) -> dict[tuple[int, int], CellMark]:
                 cell = evidence.cell(at)
                 found = str(cell.value) if cell and cell.value is not None else "an error" if state == ERROR else ""
             own = float(verdicts.own[k, b])
-            role = e.quantity.role
+            role = "given" if b == 0 and e.quantity.role == "parameter" else e.quantity.role
             marks[k, b] = CellMark(*at, e.name, e.entry, role, start + b, verdicts.status[k, b], own, found)
     return marks
-
-
-__all__ = ["Origin", "Status", "mark", "mark_file", "origin_of"]

@@ -112,5 +112,5 @@ class Marking:
 
     @property
     def judged(self) -> list[CellMark]:
-        """The cells that count: those that the student had to fill in."""
-        return [mark for mark in self.cells if mark.quantity in self.to_fill]
+        """The cells that count: those that the student had to fill in; the first epoch's weights are given."""
+        return [mark for mark in self.cells if mark.quantity in self.to_fill and mark.stage != "given"]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from statistics import median_low
+from typing import NamedTuple
 
 from simulator.check.heading import plain, spellings_of
 from simulator.check.reference import Element, Reference
 from simulator.errors import WorkbookError
-from simulator.sheet.address import a1, sheet_prefix
+from simulator.sheet.address import ROWS, a1, sheet_prefix
 from simulator.xlsx.submission import SubmittedCell, SubmittedSheet
 
 At = tuple[str, int, int]  # sheet, row, column
@@ -37,26 +40,34 @@ class Placement:
 
 
 @dataclass
-class _Heading:
-    """A row of headings: the first column of every quantity named in it."""
+class Heading:
+    """A row of headings: the first column of every quantity named in it, and of its entries that have headings there.
+
+    last is the last row that can belong to the table.
+    """
 
     sheet: SubmittedSheet
     row: int
     columns: dict[str, int]
+    entries: dict[tuple[str, int], int] = field(default_factory=dict)
+    last: int = ROWS - 1
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The first column and the last one that has a heading."""
+        mine = [*self.columns.values(), *self.entries.values()]
+        return min(mine), max(mine)
 
 
 def find_tables(sheets: Mapping[str, SubmittedSheet], reference: Reference) -> list[Placement]:
     """Every table of the lesson's quantities, the one with most of them first."""
     names = {e.name for e in reference.elements} | {"epoch"}
-    headings = sorted(_headings(sheets, names), key=lambda h: -len(h.columns))
-    if not headings:
-        return []
     computed = {e.name for e in reference.elements if e.quantity.role != "given"}
     fewest = max(2, len(computed) // 3)
     found = []
-    for heading in headings:
+    for heading in sorted(headings(sheets, names), key=lambda h: -len(h.columns)):
         if len(computed & set(heading.columns)) >= fewest:
-            placement = _placed(heading, reference)
+            placement = placed(heading, reference)
             if placement.count:
                 found.append(placement)
     return found
@@ -75,10 +86,10 @@ def find_table(sheets: Mapping[str, SubmittedSheet], reference: Reference) -> Pl
             "Received: no row with a third of them. Keep the headings, or name the lesson with --lesson."
         )
     best = tables[0]
-    for heading in _headings(sheets, {e.name for e in reference.elements} | {"epoch"}):
+    for heading in headings(sheets, {e.name for e in reference.elements} | {"epoch"}):
         missing = set(heading.columns) - set(best.columns) - {"epoch"}
         if missing and heading.sheet.name not in OTHER_SHEETS:
-            more = _placed(heading, reference)
+            more = placed(heading, reference)
             if more.first_epoch == best.first_epoch and more.count == best.count:
                 for k, e in enumerate(reference.elements):
                     if e.name in missing:
@@ -90,29 +101,91 @@ def find_table(sheets: Mapping[str, SubmittedSheet], reference: Reference) -> Pl
 OTHER_SHEETS = ("Charts", "Sweep", "Gradient check", "Contrast", "Boundary", "Check", "Index")  # of generated workbooks
 
 
-def _headings(sheets: Mapping[str, SubmittedSheet], names: set[str]) -> Iterator[_Heading]:
+def headings(sheets: Mapping[str, SubmittedSheet], names: set[str]) -> Iterator[Heading]:
+    """Every row with two or more of the names, one table to a row."""
+    for sheet, row, found in _named_cells(sheets, names, {}):
+        columns = _first_columns(found)
+        if len(columns) > 1:
+            yield Heading(sheet, row, columns)
+
+
+def headings_side_by_side(
+    sheets: Mapping[str, SubmittedSheet], names: set[str], entries: Mapping[str, tuple[str, int]]
+) -> list[Heading]:
+    """Every table's headings, also of several tables in one row, each down to where the next ones below it begin.
+
+    entries has the plain spellings of single entries: a heading "w2" for the second column of W.
+    """
+    found: list[Heading] = []
+    for sheet, row, named in _named_cells(sheets, names, entries):
+        for part in _tables_in(named):
+            columns = _first_columns([cell for cell in part if cell.entry is None])
+            single = {(cell.name, cell.entry): cell.col for cell in reversed(part) if cell.entry is not None}
+            for (name, i), col in single.items():
+                if i == 0:
+                    columns.setdefault(name, col)
+            if len(columns) > 1:
+                found.append(Heading(sheet, row, columns, {key: c for key, c in single.items() if key[0] in columns}))
+    for heading in found:
+        low, high = heading.span
+        below = [h for h in found if h.sheet is heading.sheet and h.row > heading.row]
+        below = [h for h in below if 2 * len(h.columns) >= len(heading.columns)]  # a row of entries is no table
+        rows = [h.row for h in below if h.span[0] <= high and h.span[1] >= low]
+        heading.last = min(rows, default=ROWS) - 1
+    return found
+
+
+class _Named(NamedTuple):
+    """A cell whose text names a quantity, or one entry of it."""
+
+    col: int
+    name: str
+    is_exact: bool
+    entry: int | None = None
+
+
+def _named_cells(
+    sheets: Mapping[str, SubmittedSheet], names: set[str], entries: Mapping[str, tuple[str, int]]
+) -> Iterator[tuple[SubmittedSheet, int, list[_Named]]]:
+    """The rows that name something, from top to bottom, and what their cells name, from left to right."""
     spelled = spellings_of(names)
     for sheet in sheets.values():
-        rows: dict[int, dict[str, int]] = {}
-        exact: dict[int, set[str]] = {}
-        for (row, col), cell in sorted(sheet.cells.items()):
-            if not isinstance(cell.value, str) or cell.is_error:
-                continue
-            text = cell.value.strip()
+        rows: dict[int, list[_Named]] = {}
+        texts = [(at, c.value) for at, c in sheet.cells.items() if isinstance(c.value, str) and not c.is_error]
+        for (row, col), text in sorted((at, text.strip()) for at, text in texts):
             name = text if text in names else spelled.get(plain(text))
-            if name is None:
-                continue
-            is_exact = text == name
-            if name not in rows.setdefault(row, {}) or (is_exact and name not in exact.get(row, ())):
-                rows[row][name] = col
-            if is_exact:
-                exact.setdefault(row, set()).add(name)
-        for row, columns in rows.items():
-            if len(columns) > 1:
-                yield _Heading(sheet, row, columns)
+            if name is not None:
+                rows.setdefault(row, []).append(_Named(col, name, text == name))
+            elif entries and plain(text) in entries:
+                rows.setdefault(row, []).append(_Named(col, entries[plain(text)][0], False, entries[plain(text)][1]))
+        for row, found in rows.items():
+            yield sheet, row, found
 
 
-def _placed(heading: _Heading, reference: Reference) -> Placement:
+def _first_columns(found: list[_Named]) -> dict[str, int]:
+    """Every name's first column; where it is spelled in several ways, that of the lesson's own spelling."""
+    columns: dict[str, int] = {}
+    exact: set[str] = set()
+    for cell in found:
+        if cell.name not in columns or (cell.is_exact and cell.name not in exact):
+            columns[cell.name] = cell.col
+        if cell.is_exact:
+            exact.add(cell.name)
+    return columns
+
+
+def _tables_in(found: list[_Named]) -> list[list[_Named]]:
+    """The tables side by side in a row: as many as most names occur. A name that occurs more often repeats a column."""
+    counts = Counter((cell.name, cell.entry) for cell in found)
+    tables = median_low(counts.values())
+    key = next(key for key in counts if counts[key] == tables)
+    starts = [i for i, cell in enumerate(found) if (cell.name, cell.entry) == key]
+    starts[0] = 0
+    return [found[start:end] for start, end in zip(starts, [*starts[1:], len(found)], strict=True)]
+
+
+def placed(heading: Heading, reference: Reference) -> Placement:
+    """The cells of the table below a heading."""
     sheet = heading.sheet
     height = max((e.quantity.shape[0] for e in reference.elements if e.name in heading.columns), default=1)
     starts, first_epoch = _starts(heading, height)
@@ -126,7 +199,7 @@ def _placed(heading: _Heading, reference: Reference) -> Placement:
     return Placement(sheet.name, heading.row, where, len(starts), first_epoch, shown)
 
 
-def _element_columns(heading: _Heading, reference: Reference) -> dict[int, int]:
+def _element_columns(heading: Heading, reference: Reference) -> dict[int, int]:
     """The column of every element: by the entry's name under its heading where there is one, else side by side."""
     ordered = sorted(heading.columns.items(), key=lambda item: item[1])
     ends = {name: ordered[i + 1][1] if i + 1 < len(ordered) else 10**6 for i, (name, _) in enumerate(ordered)}
@@ -137,7 +210,9 @@ def _element_columns(heading: _Heading, reference: Reference) -> dict[int, int]:
         start, end = heading.columns[e.name], ends[e.name]
         offset = e.quantity.place(e.index)[1]
         col = start + offset
-        if e.quantity.entries and e.quantity.shape[1] > 1:
+        if (e.name, offset) in heading.entries:
+            col = heading.entries[e.name, offset]
+        elif e.quantity.entries and e.quantity.shape[1] > 1:
             label = e.quantity.entries(offset)
             labelled = [
                 c
@@ -146,7 +221,7 @@ def _element_columns(heading: _Heading, reference: Reference) -> dict[int, int]:
                 if _text(heading.sheet.cells.get((row, c))) == label
             ]
             col = labelled[0] if labelled else col
-        if col < end:
+        if col < end or (e.name, offset) in heading.entries:
             columns[k] = col
     return columns
 
@@ -155,9 +230,9 @@ def _text(cell: SubmittedCell | None) -> str:
     return cell.value.strip() if cell and isinstance(cell.value, str) else ""
 
 
-def _starts(heading: _Heading, height: int) -> tuple[list[int], int | None]:
+def _starts(heading: Heading, height: int) -> tuple[list[int], int | None]:
     """The first row of every block, and the number of the first epoch where the sheet counts them."""
-    cells, last = heading.sheet.cells, max((r for r, _ in heading.sheet.cells), default=0)
+    cells, last = heading.sheet.cells, min(heading.last, max((r for r, _ in heading.sheet.cells), default=0))
     col = heading.columns.get("epoch")
     if col is not None:
         starts: list[int] = []
@@ -165,6 +240,8 @@ def _starts(heading: _Heading, height: int) -> tuple[list[int], int | None]:
         for row in range(heading.row + 1, last + 1):
             cell = cells.get((row, col))
             number = cell.value if cell else None
+            if cell and cell.formula and number is None and starts and row >= starts[-1] + height:
+                number = numbers[-1] + 1  # a file that no spreadsheet has computed
             if isinstance(number, bool) or not isinstance(number, int | float):
                 if isinstance(number, str) and starts and row > starts[-1] + height + 2:
                     break
@@ -179,19 +256,25 @@ def _starts(heading: _Heading, height: int) -> tuple[list[int], int | None]:
                 break
         if starts:
             return starts, int(numbers[0])
-    mine = sorted(heading.columns.values())
+    mine = sorted({*heading.columns.values(), *heading.entries.values()})
 
     def filled(row: int) -> int:
-        found = [cells.get((row, c)) for c in mine]
+        found = [cells.get((row, c)) for c in mine] if row <= last else []
         return sum(1 for c in found if c and (c.formula or (isinstance(c.value, int | float) and not c.is_error)))
 
     first = next((r for r in range(heading.row + 1, heading.row + HEADING_ROWS) if filled(r) >= 2), None)
     if first is None:
         return [], None
     starts = [first]
-    while len(starts) < MOST_BLOCKS and filled(starts[-1] + height):
-        starts.append(starts[-1] + height)
+    gap = _gap(filled, first + height) if height > 1 else 0
+    while len(starts) < MOST_BLOCKS and filled(starts[-1] + height + gap):
+        starts.append(starts[-1] + height + gap)
     return starts, None
+
+
+def _gap(filled: Callable[[int], int], row: int) -> int:
+    """How many empty rows stand between the first block and the second one, two at most."""
+    return next((gap for gap in range(3) if filled(row + gap)), 0)
 
 
 def shown(at: At) -> str:

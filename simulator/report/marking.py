@@ -23,14 +23,15 @@ from simulator.sheet.style import BAD, BAD_INK, GOOD, GOOD_INK, INK, LINE, LINK
 
 FIRST_EPOCHS, MOST_CARDS, BINS = 20, 40, 10
 
-# from the least to the most serious: a map's cell shows the most serious status of what it stands for
+# from the least to the most serious: a map's cell shows the most serious status of what it stands for;
+# the cells of a marked copy have these colours too
 # status              sign  background  ink       legend
 SIGNS = {
     Status.CORRECT: ("✓", GOOD, GOOD_INK, "right"),
-    Status.CARRIED: ("→", "#DBEAFE", "#1E3A8A", "right by your own numbers"),
+    Status.CARRIED: ("→", "#CFE8F7", "#1E3A8A", "right by your own numbers"),
     Status.NOT_REACHED: ("·", "#E5E7EB", "#374151", "not reached"),
-    Status.MISSING: ("?", "#FFFFFF", "#374151", "empty"),
-    Status.TYPED_OVER: ("#", "#FFE08A", "#6B4A00", "a number instead of a formula"),
+    Status.MISSING: ("?", "#FFF3A3", "#6B5900", "empty"),
+    Status.TYPED_OVER: ("#", "#FFC98A", "#6B3A00", "a number instead of a formula"),
     Status.WRONG: ("✗", BAD, BAD_INK, "wrong"),
 }
 SERIOUSNESS = list(SIGNS)
@@ -62,7 +63,6 @@ table{{border-collapse:collapse;font-size:.9rem}}
 .legend{{list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1rem;padding:0;margin:.75rem 0;font-size:.85rem}}
 .legend b{{display:inline-block;width:1.4rem;line-height:1.3rem;text-align:center;border-radius:3px;margin-right:.4rem;
 border:1px solid transparent;font-weight:400}}
-.empty{{border-color:#9CA3AF!important}}
 .card{{border:1px solid {LINE};border-left:5px solid #B91C1C;border-radius:6px;padding:.75rem 1rem;margin:.75rem 0}}
 .card dl{{display:grid;grid-template-columns:max-content 1fr;gap:.1rem .9rem;margin:.5rem 0}}
 .card dt{{color:#4B5563}}
@@ -120,7 +120,7 @@ def student_page(marking: Marking, score: float, maximum: float, level: Feedback
     body = [
         f"<h1>{_e(marking.title)}</h1>",
         f'<p class="soft"><bdi>{_e(marking.identifier)}</bdi> · <bdi>{_e(marking.file)}</bdi></p>',
-        f'<p class="score">{_points(score)} <small>of {_points(maximum)} points</small></p>',
+        f'<p class="score">{points_text(score)} <small>of {points_text(maximum)} points</small></p>',
         f"<p>{_outcome(marking)}</p>",
     ]
     if level is not Feedback.NONE:
@@ -144,7 +144,7 @@ def class_page(summaries: Sequence[Summary], figure_png: bytes | None = None, ti
     unread = len(summaries) - len(marked)
     body = [
         f"<h1>{_e(title)}</h1>",
-        f"<p>{_count(len(marked), 'file')} marked, {unread:,} could not be read.</p>",
+        f"<p>{count_text(len(marked), 'file')} marked, {unread:,} could not be read.</p>",
         *_scores(marked),
     ]
     if figure_png is not None:
@@ -174,8 +174,8 @@ def _outcome(marking: Marking) -> str:
     counts = Counter(mark.status for mark in judged)
     right, carried = counts[Status.CORRECT] + counts[Status.CARRIED], counts[Status.CARRIED]
     own = f", {carried:,} of them by your own numbers" if carried else ""
-    mistakes = _count(len(marking.errors), "own mistake") if marking.errors else "No mistake"
-    return f"{mistakes}. {right:,} of {_count(len(judged), 'cell')} {'is' if right == 1 else 'are'} right{own}."
+    mistakes = count_text(len(marking.errors), "own mistake") if marking.errors else "No mistake"
+    return f"{mistakes}. {right:,} of {count_text(len(judged), 'cell')} {'is' if right == 1 else 'are'} right{own}."
 
 
 def _map(marking: Marking) -> list[str]:
@@ -225,12 +225,11 @@ def _spot(status: Status | None) -> str:
 
 def _colours(status: Status) -> str:
     _, background, ink, _ = SIGNS[status]
-    framed = ' class="empty"' if status is Status.MISSING else ""
-    return f'{framed} style="background:{background};color:{ink}"'
+    return f' style="background:{background};color:{ink}"'
 
 
 def _gap(epochs: int, columns: int) -> str:
-    return f'<tr><th scope="row">⋮</th><th class="gap" colspan="{columns}">{_count(epochs, "more epoch")}</th></tr>'
+    return f'<tr><th scope="row">⋮</th><th class="gap" colspan="{columns}">{count_text(epochs, "more epoch")}</th></tr>'
 
 
 def _card(error: OwnError, level: Feedback, before: int, carried: float, number: int) -> str:
@@ -284,8 +283,8 @@ def _scores(marked: Sequence[Summary]) -> list[str]:
     )
     return [
         "<h2>Scores</h2>",
-        f"<p>Lowest {_points(min(points))}, middle {_points(median(points))}, highest {_points(max(points))} "
-        f"of {_points(max(maximum for _, maximum in scores))} points.</p>",
+        f"<p>Lowest {points_text(min(points))}, middle {points_text(median(points))}, "
+        f"highest {points_text(max(points))} of {points_text(max(maximum for _, maximum in scores))} points.</p>",
         '<table class="graph"><tbody>',
         *rows,
         "</tbody></table>",
@@ -309,7 +308,7 @@ def _students(summaries: Sequence[Summary]) -> list[str]:
         name = f"<bdi>{_e(row.identifier or row.file)}</bdi>"
         # Quoted, a page's name can't be a scheme such as javascript: either.
         who = f'<a href="{quote(page, errors="replace")}">{name}</a>' if page else name
-        points = "not read" if row.score is None else _points(row.score)
+        points = "not read" if row.score is None else points_text(row.score)
         what = [part for part in (row.first_wrong_cell, "; ".join(mistakes), row.remark) if part]
         said = "<br>".join(map(_e, what)) or "no mistake"
         lines.append(f'<tr><td class="who">{who}</td><td class="n">{points}</td><td>{said}</td></tr>')
@@ -350,10 +349,13 @@ def _number(text: str) -> str:
     return f'<span class="number">{_e(text)}</span>'
 
 
-def _points(points: float) -> str:
-    """At most two decimals, and no zeros at the end."""
+def points_text(points: float) -> str:
+    """
+    >>> points_text(93.5), points_text(100.0), points_text(66.6667)
+    ('93.5', '100', '66.67')
+    """
     return f"{points:.2f}".rstrip("0").rstrip(".")
 
 
-def _count(count: int, noun: str) -> str:
+def count_text(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -62,6 +62,13 @@ def _workbook_of(book: Any, path: Path) -> Workbook:
             "Build it with 'simulator build LESSON'."
         )
     described = json.loads(str(stored))
+    others = {
+        "template": "a template to fill in. Mark it with 'simulator check'.",
+        "answers": "the answers of a roster. Write it again with 'simulator template', which verifies it.",
+    }
+    for word, what in others.items():
+        if word in described:
+            raise WorkbookError(f"verify takes workbooks that 'simulator build' wrote. Received: '{path}', {what}")
     if "network" in described:
         return _network_of(book, path, int(described["samples"]), described.get("against", ""))
     lesson = blank_ledger(described) if "ledger" in described else find_lesson(described["lesson"])

@@ -1,4 +1,4 @@
-"""One workbook marked: what is correct, carried, wrong, typed over, missing and not reached, and where it goes wrong."""
+"""One workbook marked: what is correct, carried, wrong, typed over, missing, not reached, and where it goes wrong."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_a_reference_that_drifts_on_filling_down_is_shown_with_both_places() -> 
 
 def test_a_dollar_too_few_in_the_middle_of_a_column_is_a_drift() -> None:
     book = book_of("ledger")
-    good = {b: written(book, "={w5@%d}-$B$5*{dE/dw5@%d}" % (b - 1, b - 1), b) for b in range(1, 4)}
+    good = {b: written(book, f"={{w5@{b - 1}}}-$B$5*{{dE/dw5@{b - 1}}}", b) for b in range(1, 4)}
     for b, formula in good.items():
         book.cells[book.at(element(book, "w5"), b)] = formula.replace("$B$5", f"Parameters!$B${5 if b < 3 else 7}")
     [error] = marked(book, "ledger").errors
