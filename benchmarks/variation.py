@@ -7,14 +7,14 @@ columns stand, and what the program that saved the file stored. All of it is rig
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.student import StudentBook
-from simulator.check.convention import USUAL, Convention, conventions
+from simulator.check.convention import USUAL, conventions
 from simulator.check.mark import mark
 from simulator.check.marking import Marking
 from simulator.check.placement import At
@@ -26,7 +26,7 @@ from simulator.lessons.variant import variant_settings
 from simulator.sheet.address import a1, sheet_prefix
 from simulator.sheet.relative import relative_text
 from simulator.tape.scalar import Call, Choice, Negative, Number, Power, Product, Ref, Scalar, Sum, Total
-from simulator.tape.vector import references, vector_value, with_child
+from simulator.tape.vector import children, references, vector_value
 from simulator.xlsx.submission import Submission, SubmittedCell, SubmittedSheet
 
 PER_LESSON = 60
@@ -116,7 +116,9 @@ class _Author:
         self.layout = self._layout()
         self.typed = self._typed()
         self.values = self._values()
-        self.digits = None if "no caches" in self.kinds else rng.choice((10, 15)) if "short caches" in self.kinds else 17
+        self.digits = (
+            None if "no caches" in self.kinds else rng.choice((10, 15)) if "short caches" in self.kinds else 17
+        )
 
     def _layout(self) -> _Layout:
         rng, table = self.rng, self.book.run.table
@@ -143,7 +145,7 @@ class _Author:
         rows = rng.randint(1, 9) if "rows above" in self.kinds else 0
         gap = rng.randint(0, 2) if "gaps" in self.kinds and "no epoch column" not in self.kinds else 0
         name = rng.choice(("My work", "Übung", "Sheet1", "O'Brien")) if "other sheets" in self.kinds else SHEET
-        return _Layout(name, rows, gap, table.first_row - 1 + 1, table.height, columns)
+        return _Layout(name, rows, gap, table.first_row, table.height, columns)
 
     def _typed(self) -> np.ndarray:
         rng, elements = self.rng, self.reference.elements
@@ -253,7 +255,7 @@ class _Author:
     # Conventions
 
     def _in_convention(self, k: int, term: Scalar, b: int) -> Scalar:
-        """The term as somebody writes it who keeps the convention from the start; by trial, so that it looks natural."""
+        """The term as somebody writes it who keeps the convention from the start; found by trial."""
         refs = references(term)
         slots = [self.reference.slot.get((r.node.serial, r.index)) for r in refs]
         if all(self.scale[m] == 1 for m in (k, *(m for m in slots if m is not None))):
@@ -290,7 +292,9 @@ class _Author:
                 continue
             for b in range(self.count):
                 terms = [
-                    self._in_convention(k, self.reference.elements[k].first if b == 0 else self.reference.elements[k].later, b)
+                    self._in_convention(
+                        k, self.reference.elements[k].first if b == 0 else self.reference.elements[k].later, b
+                    )
                     for k in ks
                 ]
                 text = pen.array(ks, terms, b)
@@ -306,7 +310,12 @@ class _Author:
 
 def _other_conventions(term: Scalar, m: float) -> Iterator[Scalar]:
     undivided = _undivided(term, m)
-    for t in (term, undivided, Product(((False, undivided), (True, Number(m)))), Product(((False, term), (True, Number(m))))):
+    for t in (
+        term,
+        undivided,
+        Product(((False, undivided), (True, Number(m)))),
+        Product(((False, term), (True, Number(m)))),
+    ):
         yield t
         yield Negative(t)
     if isinstance(term, Sum):  # an update
@@ -334,6 +343,7 @@ class _Pen:
         self.dollar = self.rng.choice(("", "", "$", "mixed"))
         self.elsewhere = self.rng.random() < 0.5  # helper cells
         self.helpers = 0
+        self.areas: dict[Ref, str] = {}  # what to write for a reference while a formula over ranges is printed
         settings = author.book.run.settings.items.values()
         self.given = {(s.leaf.serial, s.index): (s.sheet, s.row, s.col) for s in settings}
         self.names = {at: name for name, at in author.book.names.items()}
@@ -359,7 +369,7 @@ class _Pen:
         return self.given[ref.node.serial, ref.index]
 
     def address(self, at: At, fixed: bool = False) -> str:
-        prefix = "" if at[0] == self.home[0] else sheet_prefix(at[0])
+        prefix = "" if at[0] == self.home[0] else sheet_prefix(at[0].replace("'", "''"))
         text = a1(at[1], at[2], absolute=fixed)
         if not fixed and self.dollar == "$":
             text = "$" + text
@@ -377,6 +387,8 @@ class _Pen:
         return f"{self.address((sheet, min(rows), min(cols)), True)}:{a1(max(rows), max(cols), absolute=True)}"
 
     def reference_text(self, ref: Ref, b: int, depth: int) -> tuple[str, int]:
+        if ref in self.areas:
+            return self.areas[ref], ATOM
         m = self.reference.slot.get((ref.node.serial, ref.index))
         at = self.place(ref, b)
         if m is None:
@@ -386,9 +398,9 @@ class _Pen:
             return self.address(at, True), ATOM
         e, block = self.reference.elements[m], b - ref.back
         is_given = e.quantity.role == "given"
-        if (is_given and self.inlines) or (depth and e.quantity.role != "parameter"):
-            if self.rng.random() < 0.6:
-                return self.text(e.first if block == 0 else e.later, block, 0 if is_given else depth - 1)
+        may_inline = (is_given and self.inlines) or (depth and e.quantity.role != "parameter")
+        if may_inline and self.rng.random() < 0.6:
+            return self.text(e.first if block == 0 else e.later, block, 0 if is_given else depth - 1)
         if "ranges" in self.kinds and e.quantity.shape[0] * e.quantity.shape[1] > 1 and self.rng.random() < 0.15:
             family = [k for k, x in enumerate(self.reference.elements) if x.name == e.name]
             cells = [self.author.layout(self.author.book.at(k, block)) for k in family]
@@ -405,7 +417,6 @@ class _Pen:
         return f"({text})" if got < level or self.chance(0.05) else text
 
     def text(self, term: Scalar, b: int, depth: int) -> tuple[str, int]:
-        self.at_top = False
         if "helper cells" in self.kinds and isinstance(term, Sum | Call | Power) and self.rng.random() < 0.1:
             return self.helper(term, b, depth), ATOM
         match term:
@@ -475,11 +486,14 @@ class _Pen:
             for one in (0, 1):
                 sides = [[self.place(p[k], b) for p in pairs if p] for k in (one, 1 - one)]
                 areas = [self.area(side) for side in sides]
-                same = all((x[1] - sides[0][0][1], x[2] - sides[0][0][2]) == (y[1] - sides[1][0][1], y[2] - sides[1][0][2])
-                           for x, y in zip(*sides, strict=True))  # fmt: skip
+                same = len({(x[1] - y[1], x[2] - y[2]) for x, y in zip(*sides, strict=True)}) == 1
                 if areas[0] and areas[1] and same and (self.plain or self.rng.random() < 0.7):
                     flat_row = len({x[1] for x in sides[0]}) == 1
-                    if "ranges" in self.kinds and self.rng.random() < 0.4 and (flat_row or len({x[2] for x in sides[0]}) == 1):
+                    if (
+                        "ranges" in self.kinds
+                        and self.rng.random() < 0.4
+                        and (flat_row or len({x[2] for x in sides[0]}) == 1)
+                    ):
                         row, column = ("{}", "TRANSPOSE({})") if flat_row else ("TRANSPOSE({})", "{}")
                         return f"SUM(MMULT({row.format(areas[0])},{column.format(areas[1])}))", ATOM
                     return f"SUMPRODUCT({areas[0]},{areas[1]})", ATOM
@@ -506,7 +520,9 @@ class _Pen:
                 (f"1/(EXP(-{atom})+1)", PRODUCT),
             ))  # fmt: skip
         match factors:
-            case [(False, Total(terms)), (True, Number(m))] if m == len(terms) and all(isinstance(t, Ref) for t in terms):
+            case [(False, Total(terms)), (True, Number(m))] if m == len(terms) and all(
+                isinstance(t, Ref) for t in terms
+            ):
                 area = self.area([self.place(t, b) for t in terms if isinstance(t, Ref)])
                 if area and self.chance(0.7):
                     return f"AVERAGE({area})", ATOM
@@ -526,11 +542,17 @@ class _Pen:
         return "/".join(["*".join(parts) or "1", *below]), PRODUCT
 
     def below(self, factor: Scalar, b: int, depth: int) -> str:
-        if isinstance(factor, Number) and factor.value == self.reference.kinds.samples and factor.value > 1 and self.chance(0.4):
+        if (
+            isinstance(factor, Number)
+            and factor.value == self.reference.kinds.samples
+            and factor.value > 1
+            and self.chance(0.4)
+        ):
             labels = [
                 self.author.layout(self.author.book.at(k, b))
                 for k, e in enumerate(self.reference.elements)
-                if e.node.serial in self.reference.kinds.labels and e.index[0 if self.reference.lesson.samples else -1] == 0
+                if e.node.serial in self.reference.kinds.labels
+                and e.index[0 if self.reference.lesson.samples else -1] == 0
             ]
             area = self.area(labels) if len(labels) == factor.value else None
             if area:
@@ -585,10 +607,9 @@ class _Pen:
             texts.append(area or self.address(cells[0], True))
         kept = self.kinds, self.plain
         self.kinds, self.plain = set(), True
-        named = {(r.node.serial, r.index, r.back): text for r, text in zip(mine, texts, strict=True)}
-        self.reference_text = lambda ref, b, depth: (named[ref.node.serial, ref.index, ref.back], ATOM)  # type: ignore[method-assign]
+        self.areas = dict(zip(mine, texts, strict=True))
         text = self.text(terms[0], b, 0)[0]
-        del self.reference_text  # type: ignore[method-assign]
+        self.areas = {}
         self.kinds, self.plain = kept
         return text
 
@@ -602,8 +623,6 @@ def _sigmoid_of(term: Scalar) -> Scalar | None:
 
 
 def _parts(term: Scalar) -> Iterator[Scalar]:
-    from simulator.tape.vector import children
-
     yield term
     for child in children(term):
         yield from _parts(child)

@@ -158,7 +158,7 @@ def test_an_interrupted_run_leaves_whole_results_and_the_next_one_finishes(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
         while not list((out / ".results").glob("s*.json")):
-            assert process.poll() is None
+            assert process.poll() is None, process.communicate()[1]
             time.sleep(0.01)
         os.killpg(process.pid, getattr(signal, name))  # as a terminal does
         _, said = process.communicate()

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -109,11 +110,13 @@ class Label(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """Headings and the networks that have them; named says how many columns have a name."""
+    """Headings, the networks that have them, how many columns have a name, and how many names there are."""
 
     heading: Heading
+    placement: Placement
     lessons: tuple[Lesson, ...]
     named: int
+    names: int
 
 
 class Partial(NamedTuple):
@@ -135,13 +138,16 @@ def audit(submission: Submission, network: str = "") -> Audit:
     groups, partial = _candidates(submission, wanted, labels)
     if not groups:
         raise WorkbookError(_nothing_found(submission, wanted, partial))
-    placements = [_placement(group[0].heading, group[0].lessons[0]) for group in groups]
+    placements = [group[0].placement for group in groups]
     tables = []
-    for group, placement in zip(groups, placements, strict=True):
-        others = tuple(p for p in placements if p is not placement and p.sheet == placement.sheet)
+    for group in groups:
+        mine = group[0].placement
+        others = tuple(p for p in placements if p is not mine and p.sheet == mine.sheet)
         tried: list[AuditedTable] = []
         for candidate in group:
-            around = _Surroundings(submission, candidate.heading, tuple(labels), others, wanted)
+            around = _Surroundings(
+                submission, candidate.heading, candidate.placement.count, tuple(labels), others, wanted
+            )
             tried += [_audited(around, lesson) for lesson in candidate.lessons]
             if not tried[-1].findings:
                 break
@@ -215,25 +221,25 @@ def _candidates(
             ledger = _ledger(heading, labels, wanted)
             if isinstance(ledger, Lesson):
                 named = len(set(heading.columns) & {*ledger.columns, "epoch"})
-                found.append(Candidate(heading, (ledger,), named))
+                placement = placed(heading, _draft(ledger, 1))
+                found.append(Candidate(heading, placement, (ledger,), named, len(ledger.columns)))
             else:
                 partial.append(Partial(heading, tuple(ledger)))
     if not wanted.sizes:
-        alike: dict[frozenset[str], list[Lesson]] = {}
-        for lesson in [LESSONS[wanted.lesson]] if wanted.lesson else LESSONS.values():
-            if wanted.lesson or lesson.name not in SPECIAL:
-                alike.setdefault(frozenset(_names(lesson)), []).append(replace(lesson, first_epoch=1))
+        alike: dict[frozenset[str], list[str]] = {}
+        for name in [wanted.lesson] if wanted.lesson else [name for name in LESSONS if name not in SPECIAL]:
+            alike.setdefault(frozenset(e.name for e in _plan(name).elements), []).append(name)
         for names, lessons in alike.items():
-            reference = _draft(lessons[0], 1)
-            computed = {e.name for e in reference.elements if is_to_fill(e)}
-            for heading in headings_side_by_side(sheets, {*names, "epoch"}, _entries(reference)):
+            plan = _plan(lessons[0])
+            computed = {e.name for e in plan.elements if is_to_fill(e)}
+            same = tuple(replace(LESSONS[name], first_epoch=1) for name in lessons)
+            for heading in headings_side_by_side(sheets, {*names, "epoch"}, _entries(plan)):
                 if len(computed & set(heading.columns)) >= max(2, len(computed) // 3):
-                    found.append(Candidate(heading, tuple(lessons), len(heading.columns)))
+                    found.append(Candidate(heading, placed(heading, plan), same, len(heading.columns), len(names)))
     groups: list[list[Candidate]] = []
-    for candidate in sorted(found, key=lambda c: (-c.named, len(_names(c.lessons[0])))):
-        placement = _placement(candidate.heading, candidate.lessons[0])
-        rival = next((g for g in groups if _overlap(candidate.heading, placement, g[0])), None)
-        if rival is None and placement.count:
+    for candidate in sorted(found, key=lambda c: (-c.named, c.names)):
+        rival = next((g for g in groups if _overlap(candidate, g[0])), None)
+        if rival is None and candidate.placement.count:
             groups.append([candidate])
         elif rival and candidate.heading.row == rival[0].heading.row and candidate.named >= ALIKE * rival[0].named:
             rival.append(candidate)
@@ -242,13 +248,12 @@ def _candidates(
     return groups, sorted(partial, key=lambda p: (-len(p.heading.columns), len(p.missing)))
 
 
-def _overlap(heading: Heading, placement: Placement, chosen: Candidate) -> bool:
-    """Whether a table shares rows and columns with one that was chosen."""
-    if heading.sheet is not chosen.heading.sheet:
+def _overlap(one: Candidate, other: Candidate) -> bool:
+    """Whether two tables share rows and columns."""
+    if one.heading.sheet is not other.heading.sheet:
         return False
-    (low, high), (other_low, other_high) = heading.span, chosen.heading.span
-    last, other_last = _last_row(placement), _last_row(_placement(chosen.heading, chosen.lessons[0]))
-    rows = heading.row <= other_last and chosen.heading.row <= last
+    (low, high), (other_low, other_high) = one.heading.span, other.heading.span
+    rows = one.heading.row <= _last_row(other.placement) and other.heading.row <= _last_row(one.placement)
     return rows and low <= other_high and other_low <= high
 
 
@@ -328,8 +333,10 @@ def _blank(sizes: Sequence[int], biases: int, trained: bool, activations: Sequen
     )
 
 
-def _names(lesson: Lesson) -> set[str]:
-    return {e.name for e in _draft(lesson, max(lesson.first_epoch, 1)).elements}
+@cache
+def _plan(lesson: str) -> Reference:
+    """One block of a lesson, for its columns."""
+    return _draft(replace(LESSONS[lesson], first_epoch=1), 1)
 
 
 def _entries(reference: Reference) -> dict[str, tuple[str, int]]:
@@ -358,7 +365,7 @@ def _nothing_found(submission: Submission, wanted: Wanted, partial: Sequence[Par
         seen = f"row {heading.row + 1} of '{heading.sheet.name}' has {has}; {size} also needs {needs}."
     if wanted.lesson:
         rule = f"A table of '{wanted.lesson}' is found by a third of its headings: "
-        rule += f"{', '.join(dict.fromkeys(e.name for e in _draft(LESSONS[wanted.lesson], 1).elements))}."
+        rule += f"{', '.join(dict.fromkeys(e.name for e in _plan(wanted.lesson).elements))}."
         seen = f"no row of '{submission.path.name}' with so many."
     else:
         rule = "A table is found by its row of headings: a ledger's are i1, w1, h1, a_h1, o1, a_o1, E_tot, dE/dw1, "
@@ -375,6 +382,7 @@ class _Surroundings:
 
     submission: Submission
     heading: Heading
+    count: int  # blocks
     labels: tuple[Label, ...]
     others: tuple[Placement, ...]  # the other tables of its sheet
     wanted: Wanted
@@ -384,12 +392,8 @@ def _draft(lesson: Lesson, epochs: int, numbers: Mapping[str, float] | None = No
     return Reference(Run.of(lesson, epochs, numbers or {}, strict=False))
 
 
-def _placement(heading: Heading, lesson: Lesson) -> Placement:
-    return placed(heading, _draft(lesson, 1))
-
-
 def _audited(around: _Surroundings, lesson: Lesson) -> AuditedTable:
-    count = _placement(around.heading, lesson).count
+    count = around.count
     draft = _draft(lesson, count)
     placement = placed(around.heading, draft)
     evidence = Evidence(around.submission, draft, placement, {})

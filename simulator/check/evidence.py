@@ -186,6 +186,8 @@ class Evidence:
             tree = parse(helper.formula)
             return calculate(tree, self._home(place, helper), look, self.name, RUNS, helper.offset)
 
+        if at in self._formulas_of(at):
+            return np.full(RUNS, np.nan)  # whatever it says: a cell that refers to itself has no value
         for place in helpers(at):
             settle(place, known, helpers, work)
         return calculate(parse(cell.formula), self._home(at, cell), look, self.name, RUNS, cell.offset)

@@ -181,12 +181,10 @@ def _written(paper: Paper, marking: Marking, points: float) -> Result:
 
 def annotations_of(marking: Marking, level: Feedback) -> dict[tuple[str, int, int], Annotation]:
     """A colour for every cell that the student filled in or left out, and notes on their own errors."""
-    first_epoch = min((m.epoch for m in marking.cells), default=0)
     colours = {
         (m.sheet, m.row, m.col): SIGNS[m.status][1]
         for m in marking.cells
-        if m.status.is_own_error
-        or (m.status.is_right and m.quantity in marking.to_fill and (m.stage, m.epoch) != ("parameter", first_epoch))
+        if m.status.is_own_error or (m.status.is_right and m.quantity in marking.to_fill and m.stage != "given")
     }
     notes: dict[tuple[str, int, int], str] = {}
     for error in marking.errors:

@@ -415,7 +415,7 @@ def put_numbers(sheet: Worksheet, lesson: str, headings: dict[str, str], wrong: 
     """The lesson's own numbers from row 6, column D on, under other headings; `wrong` has no 1/4."""
     columns: dict[str, int] = {}
     for row in find_lesson(lesson).run(epochs).rows():
-        at = sheet[row.cell].offset(-4, 3)
+        at = sheet[row.cell.rpartition("!")[2]].offset(-4, 3)
         at.value = row.value * (4 if row.quantity == wrong else 1)
         columns.setdefault(row.quantity, at.column)
     for name, col in columns.items():
