@@ -196,17 +196,25 @@ def template(
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Draws other given numbers; 1 for variants.")] = None,
     reveal: Annotated[bool, typer.Option("--reveal", help="Show whether a column is right so far.")] = False,
+    diagnose: Annotated[
+        bool, typer.Option("--diagnose", help="Write nothing; print which mistakes the numbers show.")
+    ] = False,
     out: Annotated[Path, typer.Option("--out", help="A folder.")] = Path("handout"),
     engine: Engine = "formualizer",
 ) -> None:
     """Write a lesson with empty cells to fill in, and its answers."""
+    from simulator.check.hand_out import STUDENTS, hand_out
     from simulator.lessons import find_lesson
     from simulator.lessons.variant import read_roster
-    from simulator.xlsx.hand_out import STUDENTS, hand_out
 
     lesson = find_lesson(name)
     if out.suffix.lower() in (".xlsx", ".xlsm"):
         raise SettingError(f"--out takes a folder for the template and its answers. Received: '{out}'.")
+    if diagnose:
+        from simulator.check.diagnose import best_draw, diagnosis_lines
+
+        typer.echo("\n".join(diagnosis_lines(lesson, best_draw(lesson, seed)[1] if seed is not None else None)))
+        return
     students = read_roster(roster) if roster else []
     with _counted("writing") as progress:
         done = hand_out(lesson, out, students, blank, epochs, seed, reveal, engine, progress)
@@ -262,6 +270,29 @@ def check(
         typer.echo("\n".join(lines_of(results, summaries, few, out)))
     right = all(s.row.score is not None and not s.row.own_errors for s in summaries)
     raise typer.Exit(0 if right else 1)
+
+
+@app.command()
+def audit(
+    workbook: Annotated[Path, typer.Argument(metavar="WORKBOOK", help="A sheet that nobody here generated.")],
+    network: Annotated[
+        str, typer.Option("--network", metavar="SPEC", help="A lesson, or a ledger such as '2-2-2 tanh'.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
+) -> None:
+    """Check a training sheet from elsewhere: wrong columns, drift, typed numbers, an inconsistent rate."""
+    from simulator.check.audit import audit as audited
+    from simulator.check.audit import audit_lines, record_of
+    from simulator.xlsx.submission import read_submission
+
+    found = audited(read_submission(workbook), network)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(record_of(found), indent=2, allow_nan=False))
+    else:
+        typer.echo("\n".join(audit_lines(found)))
+    raise typer.Exit(1 if any(table.findings for table in found.tables) else 0)
 
 
 @app.command()

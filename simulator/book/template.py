@@ -70,13 +70,13 @@ def blank_quantities(run: Run, blank: str) -> frozenset[str]:
 
 
 def template_workbook(
-    run: Run, blank: str = "all", *, reveal: bool = False, student: str = "", seed: int | None = None
+    run: Run, blank: str = "all", *, reveal: bool = False, student: str = "", seed: int | None = None, draw: int = 0
 ) -> Workbook:
     """The workbook of a run with the cells of some quantities left empty.
 
     Every cell stands where it stands in the lesson's own workbook, and a formula that remains waits for the empty
     cells that it refers to. blank is what `blank_quantities` takes; with reveal a hidden sheet tells whether a column
-    is right so far; student and seed say whose given numbers these are. Raises SettingError for an unknown
+    is right so far; student, seed and draw say whose given numbers these are. Raises SettingError for an unknown
     quantity and an identifier that is too long.
     """
     names = blank_quantities(run, blank)
@@ -97,12 +97,12 @@ def template_workbook(
         sheets.append(check)
     sheets.insert(0, _readme_sheet(handout, names, student, reveal))
     given = {(s.sheet, s.row, s.col): s.value for s in handed_out(run)}
-    origin = _origin(run, blank, student, seed)
+    origin = _origin(run, blank, student, seed, draw)
     title = f"{run.lesson.title}: to fill in"
     return Workbook(title, run.lesson.name, run.epochs, tuple(s.check() for s in sheets), given, origin=origin)
 
 
-def _origin(run: Run, blank: str, student: str, seed: int | None) -> dict[str, str]:
+def _origin(run: Run, blank: str, student: str, seed: int | None, draw: int) -> dict[str, str]:
     """What the file says of itself, within what a document property holds."""
     if len(student) > LONGEST_IDENTIFIER:
         raise SettingError(
@@ -111,7 +111,7 @@ def _origin(run: Run, blank: str, student: str, seed: int | None) -> dict[str, s
         )
     origin = {**run.lesson.origin, "template": run.lesson.name, "blank": blank}
     origin |= {"student": student} if student else {}
-    origin |= {"seed": str(seed)} if seed is not None else {}
+    origin |= {"seed": str(seed), "draw": str(draw)} if seed is not None else {}
     if len(json.dumps({**origin, "epochs": run.epochs}, ensure_ascii=False)) > MOST_CHARACTERS:
         origin["blank"] = "custom"
     return origin

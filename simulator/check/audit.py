@@ -53,6 +53,7 @@ SPECIAL = ("and-zeros", "decoder-sigmoid-as-printed", "ledger", "ledger-bias")  
 KINDS = ("wrong", "rate", "drift", "typed-over", "missing")
 MOST = 0.6  # of the updates that must agree on a learning rate
 ALIKE = 0.75  # of the best network's columns that another one needs to be tried, too
+TRIED = 3  # epochs that are looked at to choose a network
 CLUSTER = 3  # cells that share a learning rate which is no round number
 
 
@@ -118,6 +119,16 @@ class Candidate(NamedTuple):
     named: int
     names: int
 
+    @property
+    def start(self) -> Candidate:
+        """The same table, cut off after its first epochs: enough to tell which network it is of."""
+        rows = [places[TRIED][1] for places in self.placement.where if TRIED in places]
+        if not rows:
+            return self
+        return self._replace(
+            heading=replace(self.heading, last=min(rows) - 1), placement=replace(self.placement, count=TRIED)
+        )
+
 
 class Partial(NamedTuple):
     """Headings that are not enough, and what a ledger also needs."""
@@ -139,19 +150,16 @@ def audit(submission: Submission, network: str = "") -> Audit:
     if not groups:
         raise WorkbookError(_nothing_found(submission, wanted, partial))
     placements = [group[0].placement for group in groups]
+    around = submission, tuple(labels), wanted
     tables = []
     for group in groups:
         mine = group[0].placement
         others = tuple(p for p in placements if p is not mine and p.sheet == mine.sheet)
-        tried: list[AuditedTable] = []
-        for candidate in group:
-            around = _Surroundings(
-                submission, candidate.heading, candidate.placement.count, tuple(labels), others, wanted
-            )
-            tried += [_audited(around, lesson) for lesson in candidate.lessons]
-            if not tried[-1].findings:
-                break
-        tables.append(min(tried, key=lambda t: sum(len(f.cells) for f in t.findings) / max(t.checked, 1)))
+        options = [(candidate, lesson) for candidate in group for lesson in candidate.lessons]
+        if len(options) > 1:
+            options.sort(key=lambda option: _wrong_share(_surroundings(option[0].start, *around, others), option[1]))
+        candidate, lesson = options[0]
+        tables.append(_audited(_surroundings(candidate, *around, others), lesson))
     return Audit(submission.path.name, tuple(tables), tuple(f"In this file, {w}." for w in submission.warnings))
 
 
@@ -390,6 +398,22 @@ class _Surroundings:
 
 def _draft(lesson: Lesson, epochs: int, numbers: Mapping[str, float] | None = None) -> Reference:
     return Reference(Run.of(lesson, epochs, numbers or {}, strict=False))
+
+
+def _surroundings(
+    candidate: Candidate,
+    submission: Submission,
+    labels: tuple[Label, ...],
+    wanted: Wanted,
+    others: tuple[Placement, ...],
+) -> _Surroundings:
+    return _Surroundings(submission, candidate.heading, candidate.placement.count, labels, others, wanted)
+
+
+def _wrong_share(around: _Surroundings, lesson: Lesson) -> float:
+    """The part of the cells that would be wrong if this were the network."""
+    table = _audited(around, lesson)
+    return sum(len(f.cells) for f in table.findings) / max(table.checked, 1)
 
 
 def _audited(around: _Surroundings, lesson: Lesson) -> AuditedTable:

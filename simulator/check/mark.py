@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from simulator.lessons import LESSONS, find_lesson
 from simulator.lessons.lesson import Lesson
 from simulator.lessons.run import Run
 from simulator.lessons.setting import Setting
-from simulator.lessons.variant import variant_settings
+from simulator.lessons.variant import MOST_DRAWS, variants
 from simulator.tape.expression import Index
 from simulator.xlsx.submission import Submission, read_submission
 from simulator.xlsx.writer import PROPERTY
@@ -38,6 +39,7 @@ class Origin:
     blank: str = "all"
     student: str = ""
     seed: int | None = None
+    draw: int = 0
 
 
 def origin_of(submission: Submission) -> Origin:
@@ -47,7 +49,8 @@ def origin_of(submission: Submission) -> Origin:
         lesson = str(stored.get("template", stored.get("lesson", "")))
         seed = stored.get("seed")
         blank, student = str(stored.get("blank", "all")), str(stored.get("student", ""))
-        return Origin(lesson, blank, student, int(seed) if seed is not None else None)
+        draw = min(max(int(stored.get("draw", 0)), 0), MOST_DRAWS)
+        return Origin(lesson, blank, student, int(seed) if seed is not None else None, draw)
     except (ValueError, AttributeError, TypeError):
         return Origin()
 
@@ -146,7 +149,10 @@ def _lesson_of(submission: Submission, origin: Origin) -> Lesson:
 
 
 def _numbers(lesson: Lesson, origin: Origin) -> dict[str, float]:
-    return variant_settings(lesson, origin.seed, origin.student) if origin.seed is not None else {}
+    """The given numbers that were handed out: the lesson's own, or those of the draw that the file names."""
+    if origin.seed is None:
+        return {}
+    return next(islice(variants(lesson, origin.seed, origin.student), origin.draw, None))
 
 
 def _given(

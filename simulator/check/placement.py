@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from simulator.xlsx.submission import SubmittedCell, SubmittedSheet
 At = tuple[str, int, int]  # sheet, row, column
 MOST_BLOCKS = 5_000
 HEADING_ROWS = 6  # between a symbol and its first number
+TYPED_TEXT = re.compile(r"\s*[-+]?\d*[.,]\d+([eE][-+]?\d+)?\s*")  # 0,25; a whole number may be a label
 
 
 @dataclass
@@ -260,7 +262,7 @@ def _starts(heading: Heading, height: int) -> tuple[list[int], int | None]:
 
     def filled(row: int) -> int:
         found = [cells.get((row, c)) for c in mine] if row <= last else []
-        return sum(1 for c in found if c and (c.formula or (isinstance(c.value, int | float) and not c.is_error)))
+        return sum(1 for c in found if c and (c.formula or isinstance(c.value, int | float) or _is_typed_text(c.value)))
 
     first = next((r for r in range(heading.row + 1, heading.row + HEADING_ROWS) if filled(r) >= 2), None)
     if first is None:
@@ -270,6 +272,10 @@ def _starts(heading: Heading, height: int) -> tuple[list[int], int | None]:
     while len(starts) < MOST_BLOCKS and filled(starts[-1] + height + gap):
         starts.append(starts[-1] + height + gap)
     return starts, None
+
+
+def _is_typed_text(value: float | str | bool | None) -> bool:
+    return isinstance(value, str) and TYPED_TEXT.fullmatch(value) is not None
 
 
 def _gap(filled: Callable[[int], int], row: int) -> int:

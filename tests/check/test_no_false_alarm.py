@@ -41,6 +41,11 @@ def test_no_kind_of_variation_is_marked_down(kind: str) -> None:
         assert alarms(correct_variant(name, 77, kind).marked()) == []
 
 
+def test_a_table_of_text_numbers_without_an_epoch_column_is_found() -> None:
+    variant = correct_variant("linear-regression", 43, "all typed", "numbers as text", "no epoch column")
+    assert alarms(variant.marked()) == []
+
+
 def test_the_same_seed_gives_the_same_workbook() -> None:
     one, two = correct_variant("xor", 3), correct_variant("xor", 3)
     assert one.kinds == two.kinds and one.submission == two.submission

@@ -26,7 +26,7 @@ from simulator.report.folder import find_papers, lines_of, mark_papers, prepare,
 from simulator.report.marking import SIGNS
 from simulator.report.paper import RESULTS, Result, Task, task_of
 from simulator.report.pool import Lost, outcomes
-from simulator.xlsx.hand_out import hand_out
+from simulator.check.hand_out import hand_out
 from simulator.xlsx.writer import write_workbook
 
 Change = Callable[[str, int, str], Any]  # quantity, block, formula: what stands in the cell instead

@@ -8,8 +8,9 @@ from pathlib import Path
 from simulator.book.answers import answers_book
 from simulator.book.template import template_workbook
 from simulator.book.workbook import workbook_of
+from simulator.check.diagnose import best_draw
 from simulator.lessons.lesson import Lesson
-from simulator.lessons.variant import file_name, variant_settings
+from simulator.lessons.variant import file_name
 from simulator.xlsx.build import written
 from simulator.xlsx.recalculate import choose_engines
 from simulator.xlsx.verify import Verification
@@ -44,16 +45,16 @@ def hand_out(
     engines = choose_engines(engine)
     if students and seed is None:
         seed = FIRST_SEED
-    runs = {}
+    runs, draws = {}, {}
     for student in students or [""]:
-        numbers = {} if seed is None else variant_settings(lesson, seed, student)
+        draws[student], numbers = (0, {}) if seed is None else best_draw(lesson, seed, student)
         runs[student] = lesson.run(epochs, numbers)
         template_workbook(runs[student], blank, reveal=reveal, student=student, seed=seed)
     results = []
     for done, (student, run) in enumerate(runs.items()):
         progress(done, len(runs) + 1)
         path = folder / STUDENTS / f"{file_name(student)}.xlsx" if students else folder / f"{lesson.name}.xlsx"
-        workbook = template_workbook(run, blank, reveal=reveal, student=student, seed=seed)
+        workbook = template_workbook(run, blank, reveal=reveal, student=student, seed=seed, draw=draws[student])
         results.append(written(workbook, path, engines, lambda cells, total: None))
     progress(len(runs), len(runs) + 1)
     answers = answers_book(lesson, runs) if students else workbook_of(runs[""])
