@@ -16,6 +16,7 @@ import pytest
 
 from simulator.book.template import blank_quantities, template_workbook
 from simulator.check.feedback import Feedback
+from simulator.check.hand_out import hand_out
 from simulator.check.key import read_key
 from simulator.check.marking import Status
 from simulator.errors import SettingError, WorkbookError
@@ -26,7 +27,6 @@ from simulator.report.folder import find_papers, lines_of, mark_papers, prepare,
 from simulator.report.marking import SIGNS
 from simulator.report.paper import RESULTS, Result, Task, task_of
 from simulator.report.pool import Lost, outcomes
-from simulator.check.hand_out import hand_out
 from simulator.xlsx.writer import write_workbook
 
 Change = Callable[[str, int, str], Any]  # quantity, block, formula: what stands in the cell instead
