@@ -18,6 +18,7 @@ from simulator.errors import SettingError, did_you_mean
 from simulator.lessons.run import Run
 from simulator.lessons.setting import PARAMETERS, Setting
 from simulator.lessons.training import SHEET
+from simulator.lessons.variant import LONGEST_IDENTIFIER
 from simulator.sheet.sheet import Highlight, Sheet
 from simulator.sheet.style import (
     BAND,
@@ -38,7 +39,6 @@ from simulator.sheet.style import (
 from simulator.sheet.table import Quantity, Table
 
 MOST_CHARACTERS = 255  # of a custom document property, Excel's limit
-LONGEST_IDENTIFIER = 60
 AFTER_THE_COST = ("parameter", "backward", "update")
 SCALARS = ("learning_rate", "first_epoch")
 
@@ -111,7 +111,8 @@ def _origin(run: Run, blank: str, student: str, seed: int | None, draw: int) -> 
         )
     origin = {**run.lesson.origin, "template": run.lesson.name, "blank": blank}
     origin |= {"student": student} if student else {}
-    origin |= {"seed": str(seed), "draw": str(draw)} if seed is not None else {}
+    origin |= {"seed": str(seed)} if seed is not None else {}
+    origin |= {"draw": str(draw)} if draw else {}
     if len(json.dumps({**origin, "epochs": run.epochs}, ensure_ascii=False)) > MOST_CHARACTERS:
         origin["blank"] = "custom"
     return origin

@@ -51,18 +51,18 @@ def diagnose(lesson: Lesson, settings: Mapping[str, float] | None = None) -> lis
     found = {m.key: Shown(m.key, m.title) for m in MISCONCEPTIONS if m.key != "rounded"}
     for k, e in enumerate(reference.elements):
         cell = e.name, e.entry
+        right = tuple(map(written, key[k]))
         led_to: dict[tuple[str, ...], set[str]] = {}
-        for key_name, wrong in _wrong_values(reference, k, key):
-            shown = found[key_name]
+        for mistake, wrong in _wrong_values(reference, k, key):
+            shown = found[mistake]
             text = tuple(map(written, wrong))
-            right = tuple(map(written, key[k]))
             if text == right:
                 if cell not in shown.cells:
                     shown.hidden.add(cell)
                 continue
             shown.hidden.discard(cell)
             shown.cells.add(cell)
-            led_to.setdefault(text, set()).add(key_name)
+            led_to.setdefault(text, set()).add(mistake)
             if shown.example is None:
                 b = next(i for i, (x, y) in enumerate(zip(text, right, strict=True)) if x != y)
                 shown.example = (*cell, reference.run.first_epoch + b, float(key[k, b]), float(wrong[b]))
@@ -76,9 +76,8 @@ def diagnose(lesson: Lesson, settings: Mapping[str, float] | None = None) -> lis
 def _wrong_values(reference: Reference, k: int, key: Array) -> list[tuple[str, Array]]:
     """What each known mistake leads to in element k, in every block, all other cells being right."""
     e = reference.elements[k]
-    laters = list(candidates(Site(reference, k, True)))
     values = []
-    for m, term in laters:
+    for m, term in candidates(Site(reference, k, True)):
         if m.key != "rounded":
             wrong = np.array(reference.value(k, term, key, slice(0, None)))
             if e.first is not e.later:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class Diagnosis:
 
     def errors(self, marks: dict[tuple[int, int], CellMark]) -> list[OwnError]:
         """Every own error, in the order of computation; cells that go wrong in the same way are one error."""
-        own = sorted(((b, k) for (k, b), m in marks.items() if m.status.is_own_error), key=lambda at: at)
+        own = sorted((b, k) for (k, b), m in marks.items() if m.status.is_own_error)
         typed = self._typed(k for b, k in own if marks[k, b].status != Status.MISSING)
         groups: dict[tuple[str, Status, _Cause], list[tuple[int, int]]] = {}
         for b, k in own:
@@ -189,25 +190,29 @@ class Diagnosis:
 
     # Consequences
 
-    def _follows(self, cells: list[tuple[int, int]], marks: dict[tuple[int, int], CellMark]) -> int:
-        """How many cells depend on these and are right by the student's own numbers."""
-        count = self.evidence.placement.count
-        reached = np.zeros((len(self.reference.elements), count), dtype=bool)
-        for k, b in cells:
-            reached[k, b] = True
+    @cached_property
+    def _needs(self) -> list[list[list[tuple[int, int]]]]:
+        """The elements that each one depends on, with how many blocks before, in the first block and in later ones."""
         slot = self.reference.slot
-        needs = [
+        return [
             [
                 [(slot[r.node.serial, r.index], r.back) for r in refs if (r.node.serial, r.index) in slot]
                 for refs in both
             ]
             for both in self.reference.needs
         ]
+
+    def _follows(self, cells: list[tuple[int, int]], marks: dict[tuple[int, int], CellMark]) -> int:
+        """How many cells depend on these and are right by the student's own numbers."""
+        count = self.evidence.placement.count
+        reached = np.zeros((len(self.reference.elements), count), dtype=bool)
+        for k, b in cells:
+            reached[k, b] = True
         for b in range(min(b for _, b in cells), count):
             if b and reached[:, b - 1].all():
                 reached[:, b:] = True
                 break
-            for k, both in enumerate(needs):
+            for k, both in enumerate(self._needs):
                 if not reached[k, b]:
                     reached[k, b] = any(b >= back and reached[m, b - back] for m, back in both[b > 0])
         carried = {at for at, mark in marks.items() if mark.status == Status.CARRIED}

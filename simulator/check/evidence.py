@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.check.calculator import MOST_CELLS, Found, calculate
-from simulator.check.formula import Cell, NotUnderstood, Tree, cells_in, names_of, parse
+from simulator.check.formula import NotUnderstood, cells_in, names_of, parse
 from simulator.check.placement import At, Placement
 from simulator.check.reference import Array, Reference
 from simulator.check.tolerance import significant_digits, stored_margin, typed_margin
@@ -23,7 +23,7 @@ from simulator.xlsx.submission import Submission, SubmittedCell
 
 LOCAL_NUMBER = re.compile(r"\s*([+-]?)(\d{1,3}(?:[.\s]\d{3})*|\d*),(\d+)((?:[eE][+-]?\d+)?)\s*")  # 1.234,5 and 0,25
 PLAIN_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
-BLANK, NUMBER, TYPED_TEXT, ERROR, OTHER = range(5)
+BLANK, NUMBER, ERROR, OTHER = range(4)
 
 
 @dataclass(frozen=True)
@@ -295,14 +295,3 @@ def number_of(text: str) -> float | None:
     if local:
         return float(local[1] + re.sub(r"[.\s]", "", local[2]) + "." + local[3] + local[4])
     return float(text) if PLAIN_NUMBER.fullmatch(text) else None
-
-
-def tree_of(text: str) -> Tree | None:
-    try:
-        return parse(text)
-    except NotUnderstood:
-        return None
-
-
-Judge = Callable[[int, int], bool]
-__all__ = ["BLANK", "ERROR", "NUMBER", "OTHER", "Cell", "Evidence", "Spelled", "number_of", "tree_of"]

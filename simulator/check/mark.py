@@ -26,7 +26,6 @@ from simulator.lessons.lesson import Lesson
 from simulator.lessons.run import Run
 from simulator.lessons.setting import Setting
 from simulator.lessons.variant import MOST_DRAWS, variants
-from simulator.tape.expression import Index
 from simulator.xlsx.submission import Submission, read_submission
 from simulator.xlsx.writer import PROPERTY
 
@@ -87,12 +86,11 @@ def mark_table(
     tolerance: float = RELATIVE,
 ) -> tuple[Marking, Verdicts]:
     """Mark one table against a reference with as many blocks."""
-    cells, numbers, remarks = _given(submission, right, placement)
-    theirs = right
-    if remarks:
-        settings = tuple(sorted(numbers.items()))
-        theirs = _reference(right.lesson.name, right.run.epochs, settings)
-        cells, _, _ = _given(submission, theirs, placement)  # their cells, by the arrays of the other reference
+    standing = _standing(submission, right, placement)
+    numbers, remarks = _changed(right, {name: value for name, (_, value) in standing.items()})
+    theirs = _reference(right.lesson.name, right.run.epochs, tuple(sorted(numbers.items()))) if remarks else right
+    settings = theirs.run.settings.items
+    cells = {at: (settings[name].leaf.serial, settings[name].index) for name, (at, _) in standing.items()}
     evidence = Evidence(submission, theirs, placement, cells)
     verdicts = judged(evidence, make_world(theirs), right.key, to_fill, tolerance)
     marks = cell_marks(verdicts)
@@ -102,7 +100,7 @@ def mark_table(
     before = sum(
         1
         for at, m in marks.items()
-        if m.status.is_right and m.quantity in to_fill and m.stage != "given" and (first is None or order[at] < first)
+        if m.status.is_right and m.is_work(to_fill) and (first is None or order[at] < first)
     )
     absent = dict.fromkeys(e.name for k, e in enumerate(theirs.elements) if not placement.where[k])
     absent_work = [name for name in absent if name in to_fill]
@@ -155,27 +153,26 @@ def _numbers(lesson: Lesson, origin: Origin) -> dict[str, float]:
     return next(islice(variants(lesson, origin.seed, origin.student), origin.draw, None))
 
 
-def _given(
-    submission: Submission, right: Reference, placement: Placement
-) -> tuple[dict[At, tuple[int, Index]], dict[str, float], list[str]]:
-    """The cells of given numbers, all given numbers as they stand there, and a remark when some were changed."""
-    cells: dict[At, tuple[int, Index]] = {}
-    numbers: dict[str, float] = {}
-    changed: list[str] = []
-    for s in right.run.settings.items.values():
+def _standing(submission: Submission, reference: Reference, placement: Placement) -> dict[str, tuple[At, float]]:
+    """Where the given numbers stand outside of the table, and what stands there, by name."""
+    found = {}
+    for s in reference.run.settings.items.values():
         at = submission.names.get(s.name, (s.sheet, s.row, s.col))
         sheet = submission.sheets.get(at[0]) if at[0] != placement.sheet else None
         cell = sheet.cells.get(at[1:]) if sheet else None
-        numbers[s.name] = s.value
-        if cell is None or isinstance(cell.value, bool) or not isinstance(cell.value, int | float):
-            continue
-        cells[at] = s.leaf.serial, s.index
-        if float(cell.value) != s.value and matters(right, s):
-            numbers[s.name] = float(cell.value)
-            changed.append(f"{s.name} is {cell.value:g}, not {s.value:g}")
-    shown = ", ".join(changed[:4]) + (f" and {len(changed) - 4} more" if len(changed) > 4 else "")
-    said = f"Given numbers were changed: {shown}. The cells were judged by the numbers that stand there."
-    return cells, numbers, [said] if changed else []
+        if cell and isinstance(cell.value, int | float) and not isinstance(cell.value, bool):
+            found[s.name] = at, float(cell.value)
+    return found
+
+
+def _changed(right: Reference, standing: Mapping[str, float]) -> tuple[dict[str, float], list[str]]:
+    """All given numbers as they stand in the file, and a remark when some are not the right ones."""
+    settings = right.run.settings.items
+    changed = {n: x for n, x in standing.items() if x != settings[n].value and matters(right, settings[n])}
+    said = [f"{name} is {value:g}, not {settings[name].value:g}" for name, value in changed.items()]
+    shown = ", ".join(said[:4]) + (f" and {len(said) - 4} more" if len(said) > 4 else "")
+    remark = f"Given numbers were changed: {shown}. The cells were judged by the numbers that stand there."
+    return {s.name: s.value for s in settings.values()} | changed, [remark] if changed else []
 
 
 def matters(reference: Reference, setting: Setting) -> bool:
@@ -185,11 +182,9 @@ def matters(reference: Reference, setting: Setting) -> bool:
 
 
 def _to_fill(run: Run, origin: Origin) -> frozenset[str]:
-    if origin.blank == "custom":
-        return blank_quantities(run, "all")
     try:
         return blank_quantities(run, origin.blank)
-    except SettingError:
+    except SettingError:  # "custom", a list too long to be stored
         return blank_quantities(run, "all")
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from simulator.sheet.address import a1, sheet_prefix
 
@@ -51,6 +52,10 @@ class CellMark:
     @property
     def address(self) -> str:
         return f"{sheet_prefix(self.sheet)}{a1(self.row, self.col)}"
+
+    def is_work(self, to_fill: frozenset[str]) -> bool:
+        """Whether the student had to fill it in; the first epoch's weights are given."""
+        return self.quantity in to_fill and self.stage != "given"
 
 
 @dataclass(frozen=True)
@@ -106,11 +111,11 @@ class Marking:
     def count(self, status: Status) -> int:
         return self._counts[status]
 
-    @property
+    @cached_property
     def _counts(self) -> Counter[Status]:
         return Counter(mark.status for mark in self.cells)
 
     @property
     def judged(self) -> list[CellMark]:
-        """The cells that count: those that the student had to fill in; the first epoch's weights are given."""
-        return [mark for mark in self.cells if mark.quantity in self.to_fill and mark.stage != "given"]
+        """The cells that count: those that the student had to fill in."""
+        return [mark for mark in self.cells if mark.is_work(self.to_fill)]

@@ -111,7 +111,10 @@ def _instead(term: Scalar, old: Ref, new: Scalar) -> Iterator[Scalar]:
 
 def _each_and_all(term: Scalar, rewrite: Callable[[Scalar], Scalar | None]) -> Iterator[Scalar]:
     yield everywhere(term, rewrite)
+    yield from _each(term, rewrite)
 
+
+def _each(term: Scalar, rewrite: Callable[[Scalar], Scalar | None]) -> Iterator[Scalar]:
     def one(s: Scalar) -> Iterator[Scalar]:
         new = rewrite(s)
         if new is not None:
@@ -169,15 +172,8 @@ def _in_slopes(
         inner = tuple((d, everywhere(x, deep)) for d, x in (new.factors if isinstance(new, Product) else ()))
         return Product(inner) if inner else new
 
-    whole = everywhere(site.term, deep)
-    yield whole
-
-    def one(s: Scalar) -> Iterator[Scalar]:
-        new = rewrite(s)
-        if new is not None:
-            yield new
-
-    yield from in_one_place(site.term, one)
+    yield everywhere(site.term, deep)
+    yield from _each(site.term, rewrite)
 
 
 def _without(factors: Factors, places: frozenset[int]) -> Scalar:
@@ -315,8 +311,8 @@ def _update_sign(site: Site) -> Iterator[Scalar]:
 
 
 def _update_left_out(site: Site) -> Iterator[Scalar]:
-    if isinstance(site.term, Sum):
-        yield site.term.terms[0][1]
+    if not _updates_bias(site):
+        yield from _old_value(site)
 
 
 def _rate_missing(site: Site) -> Iterator[Scalar]:
@@ -381,13 +377,21 @@ def _of_bias(site: Site) -> bool:
     return about is not None and about.serial in site.kinds.biases
 
 
+def _old_value(site: Site) -> Iterator[Scalar]:
+    """What an update starts from."""
+    if isinstance(site.term, Sum):
+        yield site.term.terms[0][1]
+
+
+def _updates_bias(site: Site) -> bool:
+    return any(isinstance(old, Ref) and old.node.serial in site.kinds.biases for old in _old_value(site))
+
+
 def _bias_gradient_missing(site: Site) -> Iterator[Scalar]:
     if site.stage == "backward" and site.element.node.serial in site.kinds.gradients and _of_bias(site):
         yield Number(0)
-    elif site.stage == "update" and isinstance(site.term, Sum):
-        first = site.term.terms[0][1]
-        if isinstance(first, Ref) and first.node.serial in site.kinds.biases:
-            yield first
+    elif site.stage == "update" and _updates_bias(site):
+        yield from _old_value(site)
 
 
 def _bias_times_input(site: Site) -> Iterator[Scalar]:
@@ -645,7 +649,7 @@ MISCONCEPTIONS: tuple[Misconception, ...] = (
         "weight not updated",
         "Was the old weight copied without its update?",
         (U,),
-        lambda site: () if _of_bias_update(site) else _update_left_out(site),  # type: ignore[arg-type,return-value]
+        _update_left_out,
     ),
     Misconception(
         "not-carried",
@@ -804,16 +808,9 @@ MISCONCEPTIONS: tuple[Misconception, ...] = (
 )
 
 
-def _of_bias_update(site: Site) -> bool:
-    first = site.term.terms[0][1] if isinstance(site.term, Sum) else None
-    return isinstance(first, Ref) and first.node.serial in site.kinds.biases
-
-
-# Mistakes that are seen in formulas and statuses, not by rewriting an equation.
+# Seen by comparing formulas, not by rewriting an equation.
 DRIFT = Name(
     "drift",
     "a reference that drifted on filling down",
     "Should this reference have stayed where it was? A dollar sign keeps it there.",
 )
-TYPED_OVER = Name("typed-over", "a number typed over a formula", "Was a number typed where a formula belongs?")
-NAMES: dict[str, Name] = {m.key: m.name for m in MISCONCEPTIONS} | {n.key: n for n in (DRIFT, TYPED_OVER)}

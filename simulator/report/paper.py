@@ -184,7 +184,7 @@ def annotations_of(marking: Marking, level: Feedback) -> dict[tuple[str, int, in
     colours = {
         (m.sheet, m.row, m.col): SIGNS[m.status][1]
         for m in marking.cells
-        if m.status.is_own_error or (m.status.is_right and m.quantity in marking.to_fill and m.stage != "given")
+        if m.status.is_own_error or (m.status.is_right and m.is_work(marking.to_fill))
     }
     notes: dict[tuple[str, int, int], str] = {}
     for error in marking.errors:
