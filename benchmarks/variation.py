@@ -369,7 +369,7 @@ class _Pen:
         return self.given[ref.node.serial, ref.index]
 
     def address(self, at: At, fixed: bool = False) -> str:
-        prefix = "" if at[0] == self.home[0] else sheet_prefix(at[0].replace("'", "''"))
+        prefix = "" if at[0] == self.home[0] else sheet_prefix(at[0])
         text = a1(at[1], at[2], absolute=fixed)
         if not fixed and self.dollar == "$":
             text = "$" + text

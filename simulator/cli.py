@@ -203,7 +203,7 @@ def template(
     engine: Engine = "formualizer",
 ) -> None:
     """Write a lesson with empty cells to fill in, and its answers."""
-    from simulator.check.hand_out import STUDENTS, hand_out
+    from simulator.check.hand_out import STUDENTS, answers_name, hand_out
     from simulator.lessons import find_lesson
     from simulator.lessons.variant import read_roster
 
@@ -217,7 +217,7 @@ def template(
         return
     students = read_roster(roster) if roster else []
     with _counted("writing") as progress:
-        done = hand_out(lesson, out, students, blank, epochs, seed, reveal, engine, progress)
+        done, blind_spots = hand_out(lesson, out, students, blank, epochs, seed, reveal, engine, progress)
     refused = [v for v in done if not v.agrees]
     if len(students) > FEW and not refused:
         formulas = sum(v.formulas for v in done[:-1])
@@ -228,9 +228,14 @@ def template(
     if refused:
         raise typer.Exit(1)
     given = f"a file to each student from {out / STUDENTS}" if students else str(out / f"{lesson.name}.xlsx")
-    answers = out / f"{lesson.name}-answers.xlsx"
+    answers = out / answers_name(lesson.name)
     typer.echo(f"\nHand out {given}; keep {answers}.")
     typer.echo("What comes back is marked by: simulator check FOLDER")
+    if blind_spots:
+        seeded = "" if seed is None or students else f" --seed {seed}"
+        other = "" if students else "; another --seed draws other numbers"
+        typer.echo("\n" + "\n".join(blind_spots))
+        typer.echo(f"All of it is shown by: simulator template {lesson.name} --diagnose{seeded}{other}")
 
 
 @app.command()
@@ -268,7 +273,7 @@ def check(
         typer.echo(json.dumps([result.record for result in results], indent=2, allow_nan=False))
     else:
         typer.echo("\n".join(lines_of(results, summaries, few, out)))
-    right = all(s.row.score is not None and not s.row.own_errors for s in summaries)
+    right = all(s.row.score == s.row.maximum and not s.row.own_errors for s in summaries)
     raise typer.Exit(0 if right else 1)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -15,6 +16,7 @@ from simulator.lessons.variant import variants
 
 EPOCHS = 3  # that are looked at
 DIGITS = 4  # significant ones, or decimals, that students write
+SAID = 3  # of what numbers don't show
 DRAWS = 5  # of other numbers, from which the best is taken
 
 
@@ -115,13 +117,36 @@ def diagnosis_lines(lesson: Lesson, settings: Mapping[str, float] | None = None)
             lines.append(f"{s.title:<{width}}{cell:<22}{a:>10}{b:>10}  {hidden}".rstrip())
         else:
             lines.append(f"{s.title:<{width}}{'nowhere':<22}{'':>20}  {hidden}".rstrip())
-    pairs = [(s, other, cells) for s in shown for other, cells in s.twins.items() if s.key < other]
-    titles = {s.key: s.title for s in shown}
+    pairs = _twins(shown)
     told = "Numbers alone can't tell these apart; the formulas behind them can:" if pairs else "All can be told apart."
     lines += ["", told]
-    for s, other, cells in sorted(pairs, key=lambda pair: -len(pair[2])):
+    for pair, cells in pairs.items():
         columns = ", ".join(sorted({name for name, _ in cells}))
-        lines.append(
-            f"  {s.title} / {titles[other]}: {len(cells)} {'cells' if len(cells) > 1 else 'cell'} of {columns}"
-        )
+        lines.append(f"  {pair}: {len(cells)} {'cells' if len(cells) > 1 else 'cell'} of {columns}")
+    return lines
+
+
+def _twins(shown: list[Shown]) -> dict[str, set[tuple[str, str]]]:
+    """The pairs of mistakes that lead to the same number in some cells, those of most cells first."""
+    titles = {s.key: s.title for s in shown}
+    pairs = {f"{s.title} / {titles[k]}": cells for s in shown for k, cells in s.twins.items() if s.key < k}
+    return dict(sorted(pairs.items(), key=lambda pair: -len(pair[1])))
+
+
+def blind_spots(diagnoses: Sequence[list[Shown]]) -> list[str]:
+    """What to know of the numbers that are handed out, one diagnosis per student: what they hide and what coincides."""
+    hidden = Counter(s.title for shown in diagnoses for s in shown if not s.cells)
+    twins = Counter(pair for shown in diagnoses for pair in _twins(shown))
+    lines = []
+    for counts, said in (
+        (hidden, "These numbers never show"),
+        (twins, "Typed numbers can't tell these apart in some cells"),
+    ):
+        if counts:
+            most = [
+                title if len(diagnoses) == 1 else f"{title} ({n:,} of {len(diagnoses):,})"
+                for title, n in counts.most_common(SAID)
+            ]
+            more = f"; and {len(counts) - SAID} more" if len(counts) > SAID else ""
+            lines.append(f"{said}: {'; '.join(most)}{more}.")
     return lines

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +15,18 @@ from simulator.check.evidence import ERROR, OTHER
 from simulator.check.formula import Cell, NotUnderstood, cells_in, skeleton
 from simulator.check.judge import Verdicts, alike
 from simulator.check.marking import CellMark, Name, OwnError, Status
-from simulator.check.misconception import DRIFT, Misconception, Site, candidates
+from simulator.check.misconception import DRIFT, Misconception, Site, candidates, pairs
 from simulator.check.placement import At
 from simulator.check.reference import Array
 from simulator.check.tolerance import spread_of
-from simulator.check.world import make_world
+from simulator.check.world import Moved, make_world
 from simulator.sheet.address import a1, sheet_prefix
 from simulator.sheet.relative import a1_text
 from simulator.tape.scalar import Scalar
 from simulator.tape.vector import references
 
 NEAR = 0.05  # numbers farther apart than this part of them are not compared digit by digit
+MOST_PAIRS = 20_000  # of mistakes in one formula that are tried
 ROUNDING = re.compile("ROUND|TRUNC|INT", re.IGNORECASE)
 
 
@@ -40,7 +42,7 @@ class Diagnosis:
     def __init__(self, verdicts: Verdicts) -> None:
         self.verdicts, self.evidence, self.reference = verdicts, verdicts.evidence, verdicts.reference
         self._candidates: dict[tuple[int, bool], list[tuple[Misconception, Scalar]]] = {}
-        self._by_formula: dict[tuple[int, object], _Cause] = {}
+        self._by_formula: dict[tuple[object, ...], _Cause] = {}
 
     def errors(self, marks: dict[tuple[int, int], CellMark]) -> list[OwnError]:
         """Every own error, in the order of computation; cells that go wrong in the same way are one error."""
@@ -69,36 +71,56 @@ class Diagnosis:
         spelled = self.evidence.formulas.get((k, b))
         if spelled is None or self.verdicts.formula_right.get((k, spelled)) is None:
             return typed.get((k, b), _Cause(()))
-        if (k, spelled) not in self._by_formula:
-            self._by_formula[k, spelled] = self._of_formula(k, b)
-        return self._by_formula[k, spelled]
+        key = k, spelled.text, spelled.offset, self._is_later(k, b == 0)
+        if key not in self._by_formula:  # filled down, a formula has the cause of the first cell that it is wrong in
+            self._by_formula[key] = self._of_formula(k, b)
+        return self._by_formula[key]
 
     # By formula
 
     def _wrong_terms(self, k: int, first: bool) -> list[tuple[Misconception, Scalar]]:
-        element = self.reference.elements[k]
-        later = not first or element.first is element.later
+        later = self._is_later(k, first)
         if (k, later) not in self._candidates:
             self._candidates[k, later] = list(candidates(Site(self.reference, k, later)))
         return self._candidates[k, later]
+
+    def _is_later(self, k: int, first: bool) -> bool:
+        element = self.reference.elements[k]
+        return not first or element.first is element.later
 
     def _of_formula(self, k: int, b: int) -> _Cause:
         copied = self._drift(k, b)
         if copied and copied[0]:
             return _Cause((DRIFT,), copied[1])
-        names: dict[str, Name] = {}
-        for world in (make_world(self.reference, move_all=True), make_world(self.reference)):
-            found = self.verdicts.spelled_in_world(k, b, world)
-            if names or found is None or not np.isfinite(found).all():
-                continue
-            for m, term in self._wrong_terms(k, b == 0):
-                if m.key not in names and alike(found, self.verdicts.in_world(k, term, b == 0, world)):
-                    names[m.key] = m.name
+        names = self._that_give(k, b, ((m.name, term) for m, term in self._wrong_terms(k, b == 0)))
         if not names and copied:
             return _Cause((DRIFT,), copied[1])
+        if not names:
+            names = self._that_give(k, b, self._doubly_wrong_terms(k, b == 0))
         if "rounded" in names and ROUNDING.search(self.evidence.formulas[k, b].text):
             names = {"rounded": names["rounded"]}
         return _Cause(_most_specific(names))
+
+    def _that_give(self, k: int, b: int, wrong: Iterable[tuple[Name, Scalar]]) -> dict[str, Name]:
+        """The mistakes whose terms give in trial runs what the formula of a cell gives, by key.
+
+        Where the data move too, 0 and 1 hide nothing; a formula for these data alone shows itself where they stay.
+        """
+        terms = list(wrong)
+        for moved in (Moved.ALL, Moved.NOTHING):
+            world = make_world(self.reference, moved)
+            found = self.verdicts.spelled_in_world(k, b, world)
+            if found is not None and np.isfinite(found).all():
+                fit = [n for n, term in terms if alike(found, self.verdicts.in_world(k, term, b == 0, world))]
+                if fit:
+                    return {name.key: name for name in fit}
+        return {}
+
+    def _doubly_wrong_terms(self, k: int, first: bool) -> Iterator[tuple[Name, Scalar]]:
+        """What two mistakes in one formula lead to, the first of many."""
+        site = Site(self.reference, k, self._is_later(k, first))
+        for (one, other), term in islice(pairs(site), MOST_PAIRS):
+            yield one.name & other.name, term
 
     def _drift(self, k: int, b: int) -> tuple[bool, str] | None:
         """Where a reference leads that leads elsewhere in a right cell of the element; True where that explains all.

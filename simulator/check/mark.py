@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,12 +15,12 @@ import numpy as np
 from simulator.book.template import blank_quantities
 from simulator.check.diagnosis import Diagnosis
 from simulator.check.evidence import BLANK, ERROR, Evidence
-from simulator.check.judge import Verdicts, judged
+from simulator.check.judge import Verdicts, alike, judged
 from simulator.check.marking import CellMark, Marking
-from simulator.check.placement import At, Placement, find_table
+from simulator.check.placement import At, Placement, find_table, shown
 from simulator.check.reference import Reference
 from simulator.check.tolerance import RELATIVE
-from simulator.check.world import make_world
+from simulator.check.world import JUDGED, Moved, make_world
 from simulator.errors import SettingError, WorkbookError
 from simulator.lessons import LESSONS, find_lesson
 from simulator.lessons.lesson import Lesson
@@ -74,7 +75,9 @@ def mark(
     numbers = tuple(sorted((key if key is not None else _numbers(chosen, origin)).items()))
     placement = find_table(submission.sheets, _reference(chosen.name, max(chosen.first_epoch, 1), numbers))
     right = _reference(chosen.name, placement.count + chosen.first_epoch - 1, numbers)
-    return mark_table(submission, right, placement, _to_fill(right.run, origin), origin.student, tolerance)
+    to_fill = _to_fill(right.run, origin)
+    handed_out = bool(origin.lesson)
+    return mark_table(submission, right, placement, to_fill, origin.student, tolerance, handed_out=handed_out)
 
 
 def mark_table(
@@ -84,8 +87,14 @@ def mark_table(
     to_fill: frozenset[str],
     student: str = "",
     tolerance: float = RELATIVE,
+    *,
+    handed_out: bool = False,
 ) -> tuple[Marking, Verdicts]:
-    """Mark one table against a reference with as many blocks."""
+    """Mark one table against a reference with as many blocks.
+
+    A column that was handed out and isn't there counts as missing; in a sheet of the student's own it may be one that
+    they could do without.
+    """
     standing = _standing(submission, right, placement)
     numbers, remarks = _changed(right, {name: value for name, (_, value) in standing.items()})
     theirs = _reference(right.lesson.name, right.run.epochs, tuple(sorted(numbers.items()))) if remarks else right
@@ -102,11 +111,19 @@ def mark_table(
         for at, m in marks.items()
         if m.status.is_right and m.is_work(to_fill) and (first is None or order[at] < first)
     )
-    absent = dict.fromkeys(e.name for k, e in enumerate(theirs.elements) if not placement.where[k])
-    absent_work = [name for name in absent if name in to_fill]
-    remarks += [f"No column was found for {', '.join(absent_work)}."] if absent_work else []
+    absent = Counter(
+        (e.name, e.quantity.role)
+        for k, e in enumerate(theirs.elements)
+        if not placement.where[k] and e.name in to_fill
+        for _ in range(placement.count)
+    )
+    if absent:
+        names = ", ".join(name for name, _ in absent)
+        counted = f"; {sum(absent.values()):,} cells count as missing" if handed_out else ""
+        remarks.append(f"No column was found for {names}{counted}.")
     remarks += [*evidence.remarks, *(f"In this file, {w}." for w in submission.warnings)]
     remarks += [verdicts.convention.remark] if verdicts.convention.remark else []
+    remarks += _typed_rate(verdicts)
     marking = Marking(
         file=submission.path.name,
         identifier=student or submission.path.stem,
@@ -116,6 +133,7 @@ def mark_table(
         errors=tuple(errors),
         to_fill=to_fill,
         before=before,
+        absent=absent if handed_out else {},
         remarks=tuple(remarks),
     )
     return marking, verdicts
@@ -179,6 +197,27 @@ def matters(reference: Reference, setting: Setting) -> bool:
     """Whether a given number enters the table: the learning rate, inputs, labels, first parameters."""
     lesson, leaves = reference.lesson, reference.run.settings.leaves
     return any(setting.leaf is leaves[n] for n in ("learning_rate", *lesson.given, *lesson.parameters))
+
+
+def _typed_rate(verdicts: Verdicts) -> list[str]:
+    """A remark where a right formula has the learning rate as a number: it is wrong as soon as the rate changes."""
+    reference, world = verdicts.reference, make_world(verdicts.reference, Moved.RATE)
+    found: dict[str, str] = {}
+    for (k, spelled), blocks in verdicts.evidence.groups.items():
+        if verdicts.formula_right.get((k, spelled)) and reference.elements[k].name not in found:
+            b = blocks[0]
+            expected = world.values[k, 0 if b == 0 else JUDGED] * verdicts.scale[k]
+            theirs = verdicts.spelled_in_world(k, b, world)
+            if theirs is not None and not alike(theirs, expected):
+                found[reference.elements[k].name] = shown(verdicts.evidence.placement.where[k][b])
+    if not found:
+        return []
+    name, cell = next(iter(found.items()))
+    others = f" and in {', '.join(list(found)[1:])}" if len(found) > 1 else ""
+    return [
+        f"The learning rate is typed as a number in {cell} ({name}){others}. It is right, but refer to the rate's cell "
+        "instead: then the table follows when the rate changes."
+    ]
 
 
 def _to_fill(run: Run, origin: Origin) -> frozenset[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
@@ -66,6 +66,12 @@ class Name:
     title: str
     question: str
 
+    def __and__(self, other: Name) -> Name:
+        """Both mistakes in one formula, in the same order whichever comes first."""
+        one, two = sorted((self, other), key=lambda name: name.key)
+        question = f"Are these two mistakes? {one.question} {two.question}"
+        return Name(f"{one.key}+{two.key}", f"{one.title}, with {two.title}", question)
+
 
 @dataclass(frozen=True)
 class OwnError:
@@ -95,7 +101,8 @@ class Marking:
     """One workbook, marked.
 
     to_fill has the quantities that the student had to fill in, all computed ones when that isn't known; before counts
-    the right cells in front of the first error, in the order of computation.
+    the right cells in front of the first error, in the order of computation; absent counts the cells of handed-out
+    columns that are no longer there, by quantity and stage.
     """
 
     file: str
@@ -107,6 +114,7 @@ class Marking:
     to_fill: frozenset[str]
     before: int
     remarks: tuple[str, ...] = ()
+    absent: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def count(self, status: Status) -> int:
         return self._counts[status]

@@ -20,11 +20,15 @@ Factors = tuple[tuple[bool, Scalar], ...]
 
 @dataclass(frozen=True)
 class Site:
-    """One cell's term in the first block or in later ones, and what its arrays are."""
+    """One cell's term in the first block or in later ones, and what its arrays are.
+
+    rewritten has the term after a first mistake, to which a second one is added.
+    """
 
     reference: Reference
     k: int
     later: bool
+    rewritten: Scalar | None = None
 
     @property
     def element(self) -> Element:
@@ -32,6 +36,8 @@ class Site:
 
     @property
     def term(self) -> Scalar:
+        if self.rewritten is not None:
+            return self.rewritten
         return self.element.later if self.later else self.element.first
 
     @property
@@ -85,6 +91,15 @@ def candidates(site: Site) -> Iterator[tuple[Misconception, Scalar]]:
                 if term not in seen:
                     seen.add(term)
                     yield m, term
+
+
+def pairs(site: Site) -> Iterator[tuple[tuple[Misconception, Misconception], Scalar]]:
+    """Every wrong term that two mistakes in the same formula lead to, one of each kind."""
+    for one, term in candidates(site):
+        if one.key != "rounded":
+            for other, both in candidates(Site(site.reference, site.k, site.later, term)):
+                if other.key not in (one.key, "rounded") and both != site.term:
+                    yield (one, other), both
 
 
 # Parts of terms

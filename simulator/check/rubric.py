@@ -123,11 +123,13 @@ def score(marking: Marking, rubric: Rubric) -> float:
     """
     columns: dict[str, list[float]] = defaultdict(list)
     stages: dict[str, list[float]] = defaultdict(list)
-    for mark in marking.judged:
-        if mark.quantity in rubric.columns:
-            columns[mark.quantity].append(rubric.earned(mark.status))
-        elif mark.stage in rubric.points:
-            stages[mark.stage].append(rubric.earned(mark.status))
+    judged = [(mark.quantity, mark.stage, rubric.earned(mark.status)) for mark in marking.judged]
+    judged += [(*which, 0.0) for which, cells in marking.absent.items() for _ in range(cells)]
+    for quantity, stage, part in judged:
+        if quantity in rubric.columns:
+            columns[quantity].append(part)
+        elif stage in rubric.points:
+            stages[stage].append(part)
     column_worth = {name: rubric.columns[name] for name in columns}
     stage_worth = {name: rubric.points[name] for name in stages}
     of_columns, of_stages = math.fsum(column_worth.values()), math.fsum(stage_worth.values())

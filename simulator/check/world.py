@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from enum import Enum
 from functools import lru_cache
 
 import numpy as np
@@ -20,6 +21,14 @@ RUNS, BLOCKS, JUDGED = 3, 5, 2  # a later block is judged as number 2: two befor
 WIDTH = 1.2  # parameters lie within plus and minus this
 
 
+class Moved(Enum):
+    """What is random besides the parameters."""
+
+    NOTHING = 0
+    RATE = 1
+    ALL = 2  # the learning rate, inputs and labels
+
+
 @dataclass(frozen=True)
 class World:
     """values (elements, blocks, runs) of every cell, and the parameters that each run starts from, by setting."""
@@ -29,10 +38,11 @@ class World:
 
 
 @lru_cache(maxsize=64)
-def make_world(reference: Reference, *, move_all: bool = False) -> World:
-    """A few consecutive epochs from random parameters; with move_all the learning rate and the data are random too.
+def make_world(reference: Reference, moved: Moved = Moved.NOTHING) -> World:
+    """A few consecutive epochs from random parameters.
 
-    In a world of random data, formulas that agree on 0 and 1 can be told apart.
+    Where the data are moved too, formulas that agree on 0 and 1 can be told apart; where the rate is moved, a formula
+    that has it as a number shows itself.
     """
     run = reference.run
     seed = int.from_bytes(hashlib.sha256(reference.lesson.name.encode()).digest()[:4], "big")
@@ -44,7 +54,7 @@ def make_world(reference: Reference, *, move_all: bool = False) -> World:
         key = s.leaf.serial, s.index
         if key[0] in parameters:
             given[key] = draw.uniform(-WIDTH, WIDTH, RUNS)
-        elif move_all and (key[0] in data or s.name == "learning_rate"):
+        elif (moved is Moved.ALL and key[0] in data) or (moved is not Moved.NOTHING and s.name == "learning_rate"):
             given[key] = draw.uniform(0.1, 0.9, RUNS)
         else:
             given[key] = np.full(RUNS, s.value)

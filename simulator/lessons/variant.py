@@ -21,7 +21,10 @@ TELL_NOTHING = frozenset({0, 50, 100})  # hundredths: a forgotten factor of 1, o
 RATE_INSTEAD_OF_ONE = 0.5
 MOST_DRAWS = 1_000
 LONGEST_IDENTIFIER = 60
-NAMES_OF_COLUMN = ("id", "identifier", "student", "username", "email")
+NAMES_OF_COLUMN = (  # Moodle, Canvas and lists made by hand
+    "id", "identifier", "student", "username", "email", "email address", "id number", "sis user id", "sis login id",
+    "name",
+)  # fmt: skip
 RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")  # device names of Windows
 
 
@@ -85,8 +88,8 @@ def _hash(text: str) -> bytes:
 def read_roster(path: Path) -> list[str]:
     """The students' identifiers, one a line, or a column of a CSV file with commas or semicolons.
 
-    The column is the one headed id, identifier, student, username or email, otherwise the first. Raises SettingError,
-    with the line, for an identifier that is empty, too long, no name for a file, or there twice.
+    The column is the one headed as in NAMES_OF_COLUMN, otherwise the first. Raises SettingError, with the line, for an
+    identifier that is empty, too long, no name for a file, or there twice.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

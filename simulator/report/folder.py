@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from simulator.check.gradebook import Row, write_gradebook
+from simulator.check.hand_out import STUDENTS, answers_name
 from simulator.errors import SettingError
+from simulator.lessons import LESSONS
 from simulator.lessons.variant import file_name
 from simulator.report.marking import Summary, class_figure, class_page, count_text, points_text
 from simulator.report.paper import RESULTS, Paper, Result, Task, earlier, failed, mark_paper, write_text
@@ -29,15 +31,18 @@ def find_papers(paths: Iterable[Path], task: Task, key: Path | None = None) -> l
     """The workbooks of files and folders, and of the folders in them, each with a name of its own.
 
     Its name is the file's; where that repeats, as in what Moodle exports, the folder's. Hidden files, lock files, the
-    key and folders with results are passed over. Raises SettingError for a path that isn't there, and when there is
-    nothing to mark.
+    key, folders with results, and answers beside what was handed out are passed over. Raises SettingError for a path
+    that isn't there, and when there is nothing to mark.
     """
     files: dict[Path, Path] = {}
     locks = []
     passed = {task.out.resolve(), *([key.resolve()] if key else [])}
     for path in paths:
         if not path.exists():
-            raise SettingError(f"check takes workbooks and folders of them. Received: '{path}', which is not there.")
+            raise SettingError(
+                f"check takes workbooks and folders of them. Received: '{path}', which is not there. "
+                "Give the folder that the files were handed in to."
+            )
         for file in _below(path, passed) if path.is_dir() else [path]:
             if file.name.startswith(LOCKS) and path.is_dir():
                 locks.append(file)
@@ -55,9 +60,11 @@ def _below(folder: Path, passed: set[Path]) -> Iterator[Path]:
     for where, folders, files in os.walk(folder):
         here = Path(where)
         kept = [f for f in folders if not f.startswith((".", "__MACOSX")) and (here / f).resolve() not in passed]
+        handed_out = [lesson for lesson in LESSONS if STUDENTS in folders or f"{lesson}.xlsx" in files]
+        answers = set(map(answers_name, handed_out))
         folders[:] = sorted(f for f in kept if not (here / f / RESULTS).is_dir())
         for name in sorted(files):
-            hidden = name.startswith(".") and not name.startswith(LOCKS)
+            hidden = name in answers or (name.startswith(".") and not name.startswith(LOCKS))
             if Path(name.rstrip("#")).suffix.lower() in SPREADSHEETS and not hidden and (here / name).is_file():
                 yield here / name
 

@@ -175,7 +175,8 @@ def _outcome(marking: Marking) -> str:
     right, carried = counts[Status.CORRECT] + counts[Status.CARRIED], counts[Status.CARRIED]
     own = f", {carried:,} of them by your own numbers" if carried else ""
     mistakes = count_text(len(marking.errors), "own mistake") if marking.errors else "No mistake"
-    return f"{mistakes}. {right:,} of {count_text(len(judged), 'cell')} {'is' if right == 1 else 'are'} right{own}."
+    asked = len(judged) + sum(marking.absent.values())
+    return f"{mistakes}. {right:,} of {count_text(asked, 'cell')} {'is' if right == 1 else 'are'} right{own}."
 
 
 def _map(marking: Marking) -> list[str]:

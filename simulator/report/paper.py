@@ -222,7 +222,7 @@ def _error_record(error: OwnError) -> dict[str, Any]:
         "found": first.found if isinstance(first.found, str) or math.isfinite(first.found) else None,
         "formula": error.formula,
         "detail": error.detail,
-        "cells": len(error.cells),
+        "cells": [mark.address for mark in error.cells],
         "follows": error.follows,
     }
 

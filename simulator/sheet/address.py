@@ -31,10 +31,11 @@ def a1(row: int, col: int, *, absolute: bool = False) -> str:
 
 def sheet_prefix(sheet: str) -> str:
     """
-    >>> sheet_prefix("Training"), sheet_prefix("Gradient check")
-    ('Training!', "'Gradient check'!")
+    >>> sheet_prefix("Training"), sheet_prefix("Ada's work")
+    ('Training!', "'Ada''s work'!")
     """
-    return f"{sheet}!" if sheet.isidentifier() else f"'{sheet}'!"
+    quoted = sheet.replace("'", "''")
+    return f"{sheet}!" if sheet.isidentifier() else f"'{quoted}'!"
 
 
 def range_text(sheet: str, row: int, col: int, last_row: int, last_col: int) -> str:

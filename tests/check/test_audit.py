@@ -468,7 +468,7 @@ def test_json_takes_the_record(tmp_path: Path) -> None:
         json.dumps(record_of(audited(class_book(changed(dEdw5="=({a_o1}-{t1})*{a_h1}")), tmp_path)), allow_nan=False)
     )
     finding = record["tables"][0]["findings"][0]
-    assert (finding["kind"], finding["cell"], finding["quantity"]) == ("wrong", "Sheet1!AB5", "dE/dw5")
+    assert (finding["kind"], finding["address"], finding["quantity"]) == ("wrong", "Sheet1!AB5", "dE/dw5")
     assert len(finding["cells"]) == 12
 
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from benchmarks.student import StudentBook
 from simulator.check.mark import mark
 from simulator.check.marking import Marking, Status
+from simulator.check.misconception import MISCONCEPTIONS
+from simulator.check.rubric import DEFAULT, score
 from simulator.errors import SettingError, WorkbookError
 from simulator.lessons import LESSONS, find_lesson
 from simulator.lessons.variant import variant_settings
+from simulator.sheet.address import a1
 from simulator.xlsx.submission import Submission
+from simulator.xlsx.writer import PROPERTY
 from tests.check.test_misconception import book_of, element, written
 
 
@@ -23,6 +29,14 @@ def marked(book: StudentBook, lesson: str) -> Marking:
 def put(book: StudentBook, cell: str, formula: str, blocks: range) -> None:
     for b in blocks:
         book.cells[book.at(element(book, cell), b)] = written(book, formula, b)
+
+
+def title(key: str) -> str:
+    return next(m.title for m in MISCONCEPTIONS if m.key == key)
+
+
+def question(key: str) -> str:
+    return next(m.question for m in MISCONCEPTIONS if m.key == key)
 
 
 def addresses(marking: Marking) -> list[str]:
@@ -66,6 +80,82 @@ def test_two_mistakes_are_two_errors_in_the_order_of_computation() -> None:
         ("dZ2", 2, ["mean-missing"]),
         ("V'", 3, ["update-sign"]),
     ]
+
+
+# lesson, cell, formula, the two mistakes in it
+PAIRS = (
+    ("xor", "dZ1 0,0", "=-{dA1 0,0}", "gradient-sign+slope-forgotten-hidden"),
+    ("xor", "dZ2 0", "={Y 0}-{P 0}", "label-first+mean-missing"),
+    ("xor", "V' 0,0", "={V 0,0}+{dV 0,0}", "rate-missing+update-sign"),
+    ("ledger", "dE/dw5", "=2*({a_o1}-{t1})*{a_h1}", "factor-two+slope-forgotten-output"),
+    ("and", "dC/dp 3", "=({Y 3}/{p 3}-(1-{Y 3})/(1-{p 3}))", "gradient-sign+mean-missing"),
+)
+
+
+@pytest.mark.parametrize(("lesson", "cell", "formula", "key"), PAIRS)
+def test_two_mistakes_in_one_formula_are_both_named(lesson: str, cell: str, formula: str, key: str) -> None:
+    book = book_of(lesson)
+    put(book, cell, formula, range(1, 3))
+    [error] = marked(book, lesson).errors
+    [name] = error.names
+    assert name.key == key
+    assert name.title == " with ".join(title(k) + "," * (k == key.partition("+")[0]) for k in key.split("+"))
+    assert all(question(k) in name.question for k in key.split("+"))
+
+
+def test_what_no_two_mistakes_explain_has_no_name() -> None:
+    book = book_of("xor")
+    put(book, "dZ1 0,0", "={dA1 0,0}*SIN({A1 0,0})+0.125", range(1, 2))
+    [error] = marked(book, "xor").errors
+    assert error.names == ()
+
+
+def test_a_formula_filled_down_has_one_cause_also_in_the_last_row_whose_neighbour_is_empty() -> None:
+    book = book_of("ledger")
+    formula = "=(({a_o1}-{t1})*{a_o1}*(1-{a_o1})*%s+({a_o2}-{t2})*{a_o2}*(1-{a_o2})*%s)*{a_h1}*(1-{a_h1})*{i1}"
+    k = element(book, "dE/dw1")
+    for b in range(1, 4):
+        below = [f"{a1(book.at(element(book, w), b)[1] + 1, book.at(element(book, w), b)[2])}" for w in ("w5", "w7")]
+        book.cells[book.at(k, b)] = written(book, formula % tuple(below), b)
+    [error] = marked(book, "ledger").errors
+    assert ([n.key for n in error.names], len(error.cells)) == (["updated-weights"], 3)
+
+
+def test_the_learning_rate_typed_into_a_formula_is_right_with_a_remark() -> None:
+    book = book_of("xor")
+    rate = next(s.value for s in book.run.settings.items.values() if s.name == "learning_rate")
+    for b in range(4):
+        put(book, "V' 0,0", f"={{V 0,0}}-{rate!r}*{{dV 0,0}}", range(b, b + 1))
+    marking = marked(book, "xor")
+    assert marking.errors == ()
+    at = a1(*book.at(element(book, "V' 0,0"), 0)[1:])
+    assert marking.remarks[-1] == (
+        f"The learning rate is typed as a number in Training!{at} (V'). It is right, but refer to the rate's cell "
+        "instead: then the table follows when the rate changes."
+    )
+
+
+@pytest.mark.parametrize("handed_out", [True, False])
+def test_a_column_that_is_gone_counts_as_missing_where_it_was_handed_out(handed_out: bool) -> None:
+    book = book_of("xor")
+    for unit in range(3):
+        for b in range(4):
+            del book.cells[book.at(element(book, f"dW {unit}"), b)]
+    col = book.at(element(book, "dW 0"), 0)[2]
+    gone = {at for at, text in book.cells.items() if at[0] == "Training" and at[2] == col and isinstance(text, str)}
+    book.cells = {at: content for at, content in book.cells.items() if at not in gone}
+    for unit in range(3):
+        inlined = f"SUMPRODUCT({{dZ2 0}}:{{dZ2 3}},{{A1 {unit},0}}:{{A1 {unit},3}})"
+        put(book, f"W' {unit}", f"={{W {unit}}}-{{rate}}*{inlined}", range(4))
+    submission = book.submission()
+    if handed_out:
+        submission = replace(submission, properties={PROPERTY: json.dumps({"template": "xor"})})
+    marking, _ = mark(submission, "xor", variant_settings(find_lesson("xor"), 1, "test"))
+    assert marking.errors == ()
+    assert dict(marking.absent) == ({("dW", "backward"): 12} if handed_out else {})
+    said = "; 12 cells count as missing" if handed_out else ""
+    assert marking.remarks[0] == f"No column was found for dW{said}."
+    assert (score(marking, DEFAULT) < 100) == handed_out
 
 
 def test_a_mistake_from_one_epoch_on_is_located_there() -> None:

@@ -88,7 +88,7 @@ def test_a_mistake_leads_to_a_marked_copy_a_page_and_a_result(handed_in: Path, t
     colours = {status.value: colour[1:] for status, (_, colour, _, _) in SIGNS.items()}
     filled = {c.coordinate: c.fill.fgColor.rgb[2:] for row in sheet for c in row if isinstance(c.fill.fgColor.rgb, str)}
     assert filled[first] == colours["typed-over"]
-    assert list(filled.values()).count(colours["typed-over"]) == error["cells"]
+    assert list(filled.values()).count(colours["typed-over"]) == len(error["cells"])
     assert list(filled.values()).count(colours["carried"]) == result.record["counts"]["carried"]
     note = sheet[first].comment
     assert note is not None
@@ -327,8 +327,19 @@ def test_a_folder_without_workbooks_is_refused(case: Callable[[Path], str], tmp_
 def test_a_path_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingError) as caught:
         find_papers([tmp_path / "absent"], Task(tmp_path))
-    said = f"check takes workbooks and folders of them. Received: '{tmp_path / 'absent'}', which is not there."
-    assert str(caught.value) == said
+    assert str(caught.value) == (
+        f"check takes workbooks and folders of them. Received: '{tmp_path / 'absent'}', which is not there. "
+        "Give the folder that the files were handed in to."
+    )
+
+
+def test_answers_beside_what_was_handed_out_are_passed_over_and_nothing_else(tmp_path: Path) -> None:
+    hand_out(LESSONS["and"], tmp_path, epochs=EPOCHS, engine="none")
+    hand_in(tmp_path / "ada_1" / "and-answers.xlsx")
+    assert [p.path.relative_to(tmp_path).as_posix() for p in find_papers([tmp_path], Task(tmp_path / "out"))] == [
+        "and.xlsx",
+        "ada_1/and-answers.xlsx",
+    ]
 
 
 # Keys
