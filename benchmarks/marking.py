@@ -25,7 +25,8 @@ from benchmarks.student import StudentBook
 from simulator.check.judge import alike
 from simulator.check.mark import mark, mark_file
 from simulator.check.marking import Marking
-from simulator.check.misconception import Misconception, Site, candidates
+from simulator.check.misconception import Misconception, candidates
+from simulator.check.rewrite import Site
 from simulator.check.world import JUDGED, make_world
 from simulator.errors import LayoutError
 from simulator.lessons import LESSONS

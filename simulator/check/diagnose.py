@@ -9,8 +9,9 @@ from itertools import islice
 
 import numpy as np
 
-from simulator.check.misconception import MISCONCEPTIONS, Site, candidates
+from simulator.check.misconception import MISCONCEPTIONS, candidates
 from simulator.check.reference import Array, Reference
+from simulator.check.rewrite import Site
 from simulator.lessons.lesson import Lesson
 from simulator.lessons.variant import variants
 

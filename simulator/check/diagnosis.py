@@ -15,9 +15,10 @@ from simulator.check.evidence import ERROR, OTHER
 from simulator.check.formula import Cell, NotUnderstood, cells_in, skeleton
 from simulator.check.judge import Verdicts, alike
 from simulator.check.marking import CellMark, Name, OwnError, Status
-from simulator.check.misconception import DRIFT, Misconception, Site, candidates, pairs
+from simulator.check.misconception import DRIFT, Misconception, candidates, pairs
 from simulator.check.placement import At
 from simulator.check.reference import Array
+from simulator.check.rewrite import Site
 from simulator.check.tolerance import spread_of
 from simulator.check.world import Moved, make_world
 from simulator.sheet.address import a1, sheet_prefix

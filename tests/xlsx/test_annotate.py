@@ -470,7 +470,7 @@ def test_a_file_that_is_no_workbook_is_refused(content: bytes, tmp_path: Path) -
 
 
 def test_a_part_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("simulator.xlsx.annotate.LARGEST", 1_000_000)
+    monkeypatch.setattr("simulator.xlsx.package.LARGEST", 1_000_000)
     with pytest.raises(WorkbookError, match="bytes unpacked, more than 1,000,000"):
         write_annotated(WORKBOOKS / "and.xlsx", tmp_path / "marked.xlsx", {})
 
