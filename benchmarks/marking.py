@@ -1,43 +1,53 @@
-"""How well marking finds planted mistakes, and how quickly: writes reports/marking.md.
+"""How well marking finds planted mistakes, and whether it leaves correct work alone: writes reports/marking.md.
 
     python -m benchmarks.marking [--lessons and,xor] [--no-office]
 
 Every mistake of the table is planted wherever it can occur. As formulas it is planted down a column from the second
 epoch on, in workbooks that LibreOffice recalculates and saves, and cell by cell in memory; as numbers it is typed into
-a single cell, with the digits that students write. A case counts when the planted formula differs from the right one.
+a single cell, with the digits that students write; and in company: with another mistake in the same formula, with
+another one in another column, and in the last epoch of a sheet that is filled in no further. A case counts when the
+planted formula differs from the right one.
 """
 
 from __future__ import annotations
 
 import argparse
 import platform
+import random
 import subprocess
 import tempfile
+import textwrap
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.student import StudentBook
+from benchmarks.variation import false_alarms
+from simulator.check.diagnosis import MOST_PAIRS
 from simulator.check.judge import alike
 from simulator.check.mark import mark, mark_file
 from simulator.check.marking import Marking
-from simulator.check.misconception import Misconception, candidates
+from simulator.check.misconception import Misconception, candidates, pairs
 from simulator.check.rewrite import Site
 from simulator.check.world import JUDGED, make_world
 from simulator.errors import LayoutError
 from simulator.lessons import LESSONS
 from simulator.lessons.variant import variant_settings
 from simulator.tape.scalar import Scalar
+from simulator.tape.vector import Vector
 from simulator.xlsx.recalculate import find_libreoffice
 
 REPORT = Path(__file__).parent.parent / "reports" / "marking.md"
 EPOCHS, FROM = 4, 1  # blocks in a planted workbook, and the block from which on the mistake is made
 BATCH = 100  # files that one LibreOffice converts
 DIGITS = 4  # of typed numbers
+SEED = 1  # of samples
 RESTART = 81  # what LibreOffice exits with when it has set up a fresh profile
 
 
@@ -59,21 +69,21 @@ class Rate:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.failures += other.failures
 
-    def note(self, marking: Marking, planted: set[tuple[int, int]], key: str, what: str) -> None:
-        """Hold a marking against the cells (row, col) that were planted with a mistake."""
+    def note(self, marking: Marking, planted: Mapping[tuple[int, int], str], what: str) -> None:
+        """Hold a marking against the cells (row, col) that were planted, each with its mistake."""
         self.cases += 1
         cells = [(m.row, m.col) for e in marking.errors for m in e.cells]
         mine = [e for e in marking.errors if (e.first.row, e.first.col) in planted]
-        found = planted & set(cells)
-        self.found += bool(found)
+        found = {planted[at] for at in cells if at in planted} == set(planted.values())
+        self.found += found
         self.located += bool(marking.errors) and (marking.errors[0].first.row, marking.errors[0].first.col) in planted
-        names = [{n.key for n in e.names} for e in mine]
-        alone = bool(names) and all(n == {key} for n in names)
-        among = bool(names) and not alone and all(key in n for n in names)
+        names = [({n.key for n in e.names}, planted[e.first.row, e.first.col]) for e in mine]
+        alone = bool(names) and all(said == {key} for said, key in names)
+        among = bool(names) and not alone and all(key in said for said, key in names)
         self.alone += alone
         self.among += among
-        self.alarms += len(set(cells) - planted)
-        if not (found and (alone or among)) or set(cells) - planted:
+        self.alarms += len(set(cells) - set(planted))
+        if not (found and (alone or among)) or set(cells) - set(planted):
             said = "; ".join(f"{e.first.address} {sorted(n.key for n in e.names)}" for e in marking.errors[:3])
             self.failures.append(f"{what}: {said or 'nothing found'}")
 
@@ -103,9 +113,7 @@ class Lab:
                 continue
             self.wrong[k] = []
             for m, term in candidates(Site(self.reference, k, True)):
-                block = slice(JUDGED, JUDGED + 1)
-                value = self.reference.value(k, term, self.world.values, block, None, self.world.given)[0]
-                if not alike(value, self.world.values[k, JUDGED]) and self.fits(term):
+                if not alike(self.value(k, term), self.world.values[k, JUDGED]) and self.fits(term):
                     self.wrong[k].append((m, term))
 
     def fits(self, term: Scalar) -> bool:
@@ -125,11 +133,13 @@ class Lab:
                 case.terms.setdefault(k, term)
         yield from cases.values()
 
-    def planted(self, case: Case) -> tuple[StudentBook, set[tuple[int, int]]]:
-        book = self.book.copy()
-        for k, term in case.terms.items():
-            book.plant(k, term, range(FROM, EPOCHS))
-        return book, {book.at(k, b)[1:] for k in case.terms for b in range(FROM, EPOCHS)}
+    def planted(self, *cases: Case, start: int = FROM) -> tuple[StudentBook, dict[tuple[int, int], str]]:
+        book, cells = self.book.copy(), dict[tuple[int, int], str]()
+        for case in cases:
+            for k, term in case.terms.items():
+                book.plant(k, term, range(start, EPOCHS))
+                cells |= {book.at(k, b)[1:]: case.mistake.key for b in range(start, EPOCHS)}
+        return book, cells
 
     # The three ways of planting
 
@@ -147,7 +157,7 @@ class Lab:
             saved = convert(folder, [f"{i}.xlsx" for i in range(len(batch))])
             for i, case in enumerate(batch):
                 marking, _ = mark_file(saved / f"{i}.xlsx", self.name, self.numbers)
-                rate.note(marking, planted[i], case.mistake.key, f"{self.name} {case.quantity}: {case.mistake.key}")
+                rate.note(marking, planted[i], f"{self.name} {case.quantity}: {case.mistake.key}")
         return rate
 
     def cell_by_cell(self, most: int) -> Rate:
@@ -156,12 +166,11 @@ class Lab:
         cases = [(k, m, term) for k, found in self.wrong.items() for m, term in found]
         step = max(1, len(cases) // most)
         for k, m, term in cases[::step]:
-            book = self.book.copy()
-            book.plant(k, term, range(FROM, EPOCHS))
-            marking, _ = mark(book.submission(), self.name, self.numbers)
             e = self.reference.elements[k]
+            book, cells = self.planted(Case(m, e.name, {k: term}))
+            marking, _ = mark(book.submission(), self.name, self.numbers)
             what = f"{self.name} {e.name} {e.entry}: {m.key} {book.cells[book.at(k, FROM)]}"
-            rate.note(marking, {book.at(k, b)[1:] for b in range(FROM, EPOCHS)}, m.key, what)
+            rate.note(marking, cells, what)
         return rate
 
     def typed(self) -> Rate:
@@ -194,8 +203,61 @@ class Lab:
                     rate.untold += 1  # within what rounding on the way may have done
                     continue
                 what = f"{self.name} {e.name} {e.entry} typed {digits_of(wrong)}: {m.key}"
-                rate.note(marking, {at[1:]}, m.key, what)
+                rate.note(marking, {at[1:]: m.key}, what)
         return rate
+
+    # In company
+
+    def in_one_formula(self, most: int) -> Rate:
+        """Two mistakes in one formula; a single one that leads to the same formula is a name as good."""
+        rate, draw = Rate(), random.Random(SEED)
+        each = max(1, most // len(self.wrong))
+        for k in self.wrong:
+            site = Site(self.reference, k, True)
+            found = list(islice(pairs(site), MOST_PAIRS))
+            single = [self.value(k, term) for _, term in self.wrong[k]]
+            for (one, other), term in draw.sample(found, min(each, len(found))):
+                value = self.value(k, term)
+                if alike(value, self.world.values[k, JUDGED]) or any(alike(value, x) for x in single):
+                    continue
+                if not self.fits(term):
+                    continue
+                e, key = self.reference.elements[k], (one.name & other.name).key
+                book, _ = self.planted(Case(one, e.name, {k: term}))
+                marking, _ = mark(book.submission(), self.name, self.numbers)
+                cells = {book.at(k, b)[1:]: key for b in range(FROM, EPOCHS)}
+                rate.note(marking, cells, f"{self.name} {e.name} {e.entry}: {key} {book.cells[book.at(k, FROM)]}")
+        return rate
+
+    def in_two_columns(self, most: int) -> Rate:
+        """Two different mistakes, each down a column of its own."""
+        rate, draw = Rate(), random.Random(SEED)
+        cases = list(self.columns())
+        both = [(x, y) for x in cases for y in cases if x.quantity < y.quantity and x.mistake is not y.mistake]
+        for one, other in draw.sample(both, min(most, len(both))):
+            book, cells = self.planted(one, other)
+            marking, _ = mark(book.submission(), self.name, self.numbers)
+            what = f"{self.name} {one.quantity}, {other.quantity}: {one.mistake.key} and {other.mistake.key}"
+            rate.note(marking, cells, what)
+        return rate
+
+    def half_filled(self, most: int) -> Rate:
+        """A mistake in the last epoch alone, behind which nothing is filled in."""
+        rate, draw = Rate(), random.Random(SEED)
+        cases, last = list(self.columns()), EPOCHS - 1
+        for case in draw.sample(cases, min(most, len(cases))):
+            book, cells = self.planted(case, start=last)
+            for k in range(max(case.terms) + 1, len(self.reference.elements)):
+                if self.reference.elements[k].quantity.role not in ("given", "parameter"):
+                    del book.cells[book.at(k, last)]
+            marking, _ = mark(book.submission(), self.name, self.numbers)
+            rate.note(marking, cells, f"{self.name} {case.quantity} half-filled: {case.mistake.key}")
+        return rate
+
+    def value(self, k: int, term: Scalar) -> Vector:
+        """A term of element k in the trial runs."""
+        block = slice(JUDGED, JUDGED + 1)
+        return np.asarray(self.reference.value(k, term, self.world.values, block, None, self.world.given)[0])
 
 
 def digits_of(value: float) -> float:
@@ -216,17 +278,91 @@ def convert(folder: Path, names: list[str]) -> Path:
     return out
 
 
-def table_of(rates: dict[str, Rate]) -> list[str]:
+def measured(name: str, most: int, office: bool) -> dict[str, Rate]:
+    """All ways of planting in one lesson."""
+    lab = Lab(name)
+    ways = {
+        "cells": lab.cell_by_cell(most),
+        "typed": lab.typed(),
+        "one formula": lab.in_one_formula(most),
+        "two columns": lab.in_two_columns(most),
+        "half-filled": lab.half_filled(most),
+    }
+    if office:
+        with tempfile.TemporaryDirectory() as folder:
+            ways["office"] = lab.through_office(Path(folder))
+    return ways
+
+
+SECTIONS = {
+    "office": (
+        "Formulas down a column, in workbooks that LibreOffice saved",
+        "Every mistake in every column where it can occur, from the second epoch on.",
+    ),
+    "cells": ("Formulas in single cells", "Every form that a mistake can take in a cell, or an even sample of them."),
+    "typed": (
+        f"Numbers typed with {DIGITS} digits",
+        "One cell of a sheet that is typed throughout. Not counted are {untold:,} cases in which the mistake leads to "
+        "the right number at these digits, or to one within what rounding on the way can do.",
+    ),
+    "one formula": (
+        "Two mistakes in one formula",
+        "A sample. *Named* is both; what a single mistake explains as well is not counted.",
+    ),
+    "two columns": ("Two mistakes in two columns", "A sample. *Found* and *named* are both."),
+    "half-filled": (
+        "A mistake in the last epoch of a half-filled sheet",
+        "A sample; the cells that would be computed after it are empty.",
+    ),
+}
+
+
+def report(lessons: Mapping[str, Mapping[str, Rate]], alarms: Sequence[tuple[str, int, int]]) -> str:
+    text = [
+        "# Marking: planted mistakes and correct variants",
+        "",
+        "Every mistake of the table is planted in workbooks with numbers that show mistakes, and these are marked.",
+        "*found*: the planted cells are marked wrong. *first*: the first error is at a planted cell. *named*: the mistake",
+        "is named, alone or among several that lead to the same cells. *alarms*: other cells marked as own errors.",
+        "`python -m benchmarks.marking` writes this page.",
+        "",
+    ]
+    for way, (title, about) in SECTIONS.items():
+        rates = {name: ways[way] for name, ways in lessons.items() if way in ways}
+        if rates:
+            untold = sum(r.untold for r in rates.values())
+            text += [f"## {title}", "", *textwrap.wrap(about.format(untold=untold), 120), "", *table_of(rates), ""]
+    failures = [f for ways in lessons.values() for rate in ways.values() for f in rate.failures]
+    if failures:
+        kinds = Counter((f.split(":")[0].split()[0], f.split(": ")[1].split()[0]) for f in failures)
+        text += ["## Not found, not named, or with other cells", ""]
+        text += [f"- {lesson}, {kind}: {count}" for (lesson, kind), count in kinds.most_common()] + [""]
+    if alarms:
+        text += [
+            "## Correct work in other clothes",
+            "",
+            "Workbooks without a mistake, written in other ways, several at once. An alarm is one with an own error.",
+            "",
+            "| variation | workbooks | alarms |",
+            "|---|---:|---:|",
+            *(f"| {kind} | {count:,} | {found} |" for kind, count, found in alarms),
+            "",
+        ]
+    text += [f"Python {platform.python_version()}, {platform.system()} {platform.machine()}.", ""]
+    return "\n".join(text)
+
+
+def table_of(rates: Mapping[str, Rate]) -> list[str]:
     lines = [
-        "| lesson | cases | found | at the right first cell | named alone | named among several | unnamed | alarms |",
+        "| lesson | cases | found | first | named alone | among several | not named | alarms |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     total = Rate()
     for rate in rates.values():
         total.add(rate)
-    for name, r in [*rates.items(), ("all", total)]:
+    for name, r in [*rates.items(), *([("**all**", total)] if len(rates) > 1 else [])]:
         n = max(r.cases, 1)
-        shares = (r.found, r.located, r.alone, r.among, r.found - r.alone - r.among)
+        shares = (r.found, r.located, r.alone, r.among, r.cases - r.alone - r.among)
         cells = " | ".join(f"{100 * x / n:.1f} %" for x in shares)
         lines.append(f"| {name} | {r.cases:,} | {cells} | {r.alarms} |")
     return lines
@@ -235,60 +371,26 @@ def table_of(rates: dict[str, Rate]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--lessons", default=",".join(LESSONS))
-    parser.add_argument("--most", type=int, default=400, help="cases a lesson in memory")
+    parser.add_argument("--most", type=int, default=60, help="cases a lesson, where they are a sample")
     parser.add_argument("--no-office", action="store_true")
+    parser.add_argument("--variants", type=int, default=60, help="correct workbooks a lesson")
     parser.add_argument("--out", type=Path, default=REPORT)
     options = parser.parse_args()
-    ways: dict[str, dict[str, Rate]] = defaultdict(dict)
+    names = options.lessons.split(",")
     begun = time.time()
-    for name in options.lessons.split(","):
-        lab = Lab(name)
-        ways["typed"][name] = lab.typed()
-        ways["cells"][name] = lab.cell_by_cell(options.most)
-        if not options.no_office:
-            with tempfile.TemporaryDirectory() as folder:
-                ways["office"][name] = lab.through_office(Path(folder))
-        counts = {way: (r[name].cases, r[name].found, r[name].alone, r[name].among) for way, r in ways.items()}
-        print(f"{name}: {counts}, {time.time() - begun:.0f} s", flush=True)
-    failures = [f for rates in ways.values() for r in rates.values() for f in r.failures]
-    for failure in failures:
-        print("  ", failure[:300])
-    options.out.write_text("\n".join(report(ways, failures)), encoding="utf-8")
-
-
-def report(ways: dict[str, dict[str, Rate]], failures: list[str]) -> list[str]:
-    text = ["# Marking: planted mistakes", ""]
-    text += [
-        "Every mistake of the table is planted in every lesson, in every column and cell where it can occur, and the",
-        "workbook is marked. *found*: the planted cells are marked wrong. *at the right first cell*: the first error",
-        "is the planted one. *named*: the mistake is named, alone or among several that lead to the same cells.",
-        "*alarms*: cells marked as own errors that are none. `python -m benchmarks.marking` writes this page.",
-        "",
-    ]
-    if "office" in ways:
-        text += ["## Formulas down a column, in workbooks that LibreOffice saved", "", *table_of(ways["office"]), ""]
-    text += ["## Formulas in single cells", ""]
-    text += [
-        "Every form that a mistake can take in a cell, or an even sample of them.",
-        "",
-        *table_of(ways["cells"]),
-        "",
-    ]
-    untold = sum(r.untold for r in ways["typed"].values())
-    text += [f"## Numbers typed with {DIGITS} digits", ""]
-    text += [
-        f"One cell in a sheet that is typed throughout. {untold:,} more cases are not counted: there the mistake leads",
-        "to the right number at these digits, or to one within what rounding on the way can do.",
-        "",
-        *table_of(ways["typed"]),
-        "",
-    ]
-    if failures:
-        kinds = Counter(f.split(":")[1].split()[0] for f in failures)
-        text += ["## Not found, not named, or with other cells", ""]
-        text += [f"- {kind}: {count}" for kind, count in kinds.most_common()] + [""]
-    text += [f"Python {platform.python_version()}, {platform.system()} {platform.machine()}.", ""]
-    return text
+    lessons: dict[str, dict[str, Rate]] = {}
+    with ProcessPoolExecutor(2) as pool:
+        waiting = {pool.submit(measured, name, options.most, not options.no_office): name for name in names}
+        counts = pool.submit(false_alarms, options.variants, names) if options.variants else None
+        for done in as_completed(waiting):
+            name = waiting[done]
+            lessons[name] = done.result()
+            print(f"{name}: {time.time() - begun:.0f} s", flush=True)
+            for rate in lessons[name].values():
+                for failure in rate.failures:
+                    print("  ", failure[:300], flush=True)
+            options.out.write_text(report({n: lessons[n] for n in names if n in lessons}, []), encoding="utf-8")
+        options.out.write_text(report({n: lessons[n] for n in names}, counts.result() if counts else []), "utf-8")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ columns stand, and what the program that saved the file stored. All of it is rig
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +29,6 @@ from simulator.tape.scalar import Call, Choice, Negative, Number, Power, Product
 from simulator.tape.vector import children, references, vector_value
 from simulator.xlsx.submission import Submission, SubmittedCell, SubmittedSheet
 
-PER_LESSON = 60
 LONGEST = 3_000  # characters of a formula
 MANY = 30  # terms that nobody writes out
 SUM, PRODUCT, POWER, ATOM = range(4)  # how tight a text binds
@@ -632,21 +631,16 @@ def _shape(term: Scalar) -> list[object]:
     return [x.value if isinstance(x, Number) else x.function if isinstance(x, Call) else type(x) for x in _parts(term)]
 
 
-def false_alarms(per_lesson: int = PER_LESSON, seed: int = 0) -> list[tuple[str, int, int]]:
+def false_alarms(per_lesson: int, lessons: Iterable[str] = LESSONS, seed: int = 0) -> list[tuple[str, int, int]]:
     """Every kind of variation, how many variants of all lessons have it, and how many of those were marked down.
 
     The first line counts all variants.
     """
     counts = {kind: [0, 0] for kind in ("all variants", *KINDS)}
-    for name in LESSONS:
+    for name in lessons:
         for variant in correct_variants(name, per_lesson, seed):
             alarm = bool(variant.marked().errors)
             for kind in ("all variants", *variant.kinds):
                 counts[kind][0] += 1
                 counts[kind][1] += alarm
     return [(kind, number, alarms) for kind, (number, alarms) in counts.items()]
-
-
-if __name__ == "__main__":
-    for kind, number, alarms in false_alarms():
-        print(f"{kind:20} {number:5} variants, {alarms} with a false alarm")
