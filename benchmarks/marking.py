@@ -322,8 +322,9 @@ def report(lessons: Mapping[str, Mapping[str, Rate]], alarms: Sequence[tuple[str
         "# Marking: planted mistakes and correct variants",
         "",
         "Every mistake of the table is planted in workbooks with numbers that show mistakes, and these are marked.",
-        "*found*: the planted cells are marked wrong. *first*: the first error is at a planted cell. *named*: the mistake",
-        "is named, alone or among several that lead to the same cells. *alarms*: other cells marked as own errors.",
+        "*found*: the planted cells are marked wrong. *first*: the first error is at a planted cell. *named*: the",
+        "mistake is named, alone or among several that lead to the same cells. *alarms*:",
+        "other cells marked as own errors.",
         "`python -m benchmarks.marking` writes this page.",
         "",
     ]
