@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from simulator.nn.activation import ACTIVATIONS
-from simulator.nn.layer import E, Layer, Scope, Shape, WeightSpec
+from simulator.nn.backend.operation import Operations, Shape, T
+from simulator.nn.layer import Layer, WeightSpec
 from simulator.nn.option import chosen, is_whole, one_of, pair, require
 from simulator.nn.regularizer import regularizer_of
-from simulator.tape.convolution import convolve, places_after, window_max, window_mean, windows_of
+from simulator.tape.convolution import places_after
 
 PADDINGS = ("valid", "same")
 WHAT = {1: "a sequence (steps, channels)", 2: "an image (height, width, channels)"}
@@ -54,9 +55,8 @@ class _Convolution(Layer):
             specs.append(WeightSpec("bias", "b", (self.filters,), self.bias_initializer, "biases"))
         return specs
 
-    def equations(self, at: Scope, *x: E) -> E:
-        z = convolve(x[0], at.weights["kernel"], self.strides, self.padding)
-        z = z + at.weights["bias"] if self.use_bias else z
+    def call(self, at: Operations[T], *x: T) -> T:
+        z = at.convolution(x[0], self.strides, self.padding, self.use_bias)
         return at.activated(z, self.activation, meaning="patches times kernels")
 
 
@@ -110,10 +110,8 @@ class _Pooling(Layer):
         self.needs(self.axes + 1, x, WHAT[self.axes])
         return (*_places(self, x, self.pool_size, self.strides, self.padding), x[-1])
 
-    def equations(self, at: Scope, *x: E) -> E:
-        windows, shape = windows_of(x[0].shape, self.pool_size, self.strides, self.padding)
-        a = (window_max if self.largest else window_mean)(x[0], windows, shape)
-        return at.call(a, "A", f"{'largest' if self.largest else 'mean'} of each window")
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.pooling(x[0], self.pool_size, self.strides, self.padding, self.largest)
 
 
 @dataclass(eq=False)
@@ -156,10 +154,8 @@ class _GlobalPooling(Layer):
         self.needs(self.axes + 1, inputs[0], WHAT[self.axes])
         return inputs[0][-1:]
 
-    def equations(self, at: Scope, *x: E) -> E:
-        shape = x[0].shape
-        windows, _ = windows_of(shape, shape[1:-1], shape[1:-1], "valid")
-        return at.call(window_mean(x[0], windows, (shape[0], shape[-1])), "A", "mean of each channel")
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.global_pooling(x[0], False)
 
 
 @dataclass(eq=False)

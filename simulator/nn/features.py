@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from simulator.datasets.playground import FEATURES
 from simulator.errors import ShapeError
-from simulator.nn.layer import E, Layer, Scope, Shape
+from simulator.nn.backend.operation import Operations, Shape, T
+from simulator.nn.layer import Layer
 from simulator.nn.option import chosen
-from simulator.tape import namespace as tape
-from simulator.tape.arrangement import join, positions_of, take
 
 
 @dataclass(eq=False)
@@ -33,8 +32,5 @@ class Features(Layer):
             raise ShapeError(f"Features are made of two inputs. Received: {', '.join(map(str, inputs))}.")
         return (len(self.names),)
 
-    def equations(self, at: Scope, *x: E) -> E:
-        columns = positions_of(x[0])
-        x1, x2 = (take(x[0], columns[:, k : k + 1], f"{{0}}[:,{k + 1}]") for k in (0, 1))
-        found = join([FEATURES[name](x1, x2, tape.sin) for name in self.names], 1)
-        return at.call(found, "P" if at.final else "F", ", ".join(self.names))
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.features(x[0], self.names)

@@ -9,17 +9,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from simulator.errors import ShapeError
 from simulator.nn.activation import ACTIVATIONS
-from simulator.nn.layer import E, Layer, Scope, Shape, Tensor, WeightSpec
+from simulator.nn.backend.operation import Operations, Shape, T
+from simulator.nn.layer import Layer, Tensor, WeightSpec
 from simulator.nn.option import chosen, is_whole, require
 from simulator.nn.regularizer import regularizer_of
-from simulator.tape import namespace as tape
-from simulator.tape.arrangement import reshaped
-from simulator.tape.expression import literal
-from simulator.tape.primitive import fold
 
 
 def units_checked(layer: Any) -> None:
@@ -85,9 +80,8 @@ class Dense(Layer):
             specs.append(WeightSpec("bias", "b", (self.units,), self.bias_initializer, "biases", "column"))
         return specs
 
-    def equations(self, at: Scope, *x: E) -> E:
-        z = tape.weighted(x[0], at.weights["kernel"])
-        return at.activated(z + at.weights["bias"] if self.use_bias else z, self.activation)
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.activated(at.dense(x[0], self.use_bias), self.activation)
 
 
 @dataclass(eq=False)
@@ -99,11 +93,8 @@ class Activation(Layer):
     def __post_init__(self) -> None:
         chosen("An activation", self.activation, ACTIVATIONS)
 
-    def equations(self, at: Scope, *x: E) -> E:
-        if self.activation == "linear":
-            return x[0]
-        a = ACTIVATIONS[self.activation](x[0])
-        return at.call(a, "P", "prediction") if at.final else at.call(a, "A", f"{self.activation} of {x[0].name}")
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.activation(x[0], self.activation)
 
 
 @dataclass(eq=False)
@@ -112,9 +103,8 @@ class ReLU(Layer):
 
     negative_slope: float = 0.0
 
-    def equations(self, at: Scope, *x: E) -> E:
-        a = tape.leaky_relu(x[0], self.negative_slope) if self.negative_slope else tape.relu(x[0])
-        return at.call(a, "A", f"relu of {x[0].name}")
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.activation(x[0], "relu", self.negative_slope)
 
 
 @dataclass(eq=False)
@@ -123,8 +113,8 @@ class LeakyReLU(Layer):
 
     negative_slope: float = 0.3
 
-    def equations(self, at: Scope, *x: E) -> E:
-        return at.call(tape.leaky_relu(x[0], self.negative_slope), "A", f"leaky relu of {x[0].name}")
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.activation(x[0], "leaky_relu", self.negative_slope)
 
 
 @dataclass(eq=False)
@@ -133,8 +123,8 @@ class ELU(Layer):
 
     alpha: float = 1.0
 
-    def equations(self, at: Scope, *x: E) -> E:
-        return at.call(tape.elu(x[0], self.alpha), "A", f"elu of {x[0].name}")
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.activation(x[0], "elu", self.alpha)
 
 
 @dataclass(eq=False)
@@ -151,9 +141,8 @@ class Flatten(Layer):
     def shape_of(self, *inputs: Shape) -> Shape:
         return (math.prod(inputs[0]),)
 
-    def equations(self, at: Scope, *x: E) -> E:
-        flat = reshaped(x[0], (x[0].shape[0], math.prod(x[0].shape[1:])), "flatten({0})")
-        return flat if len(x[0].shape) == 2 else at.call(flat, "P" if at.final else "F", "in one row")
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.reshaped(x[0], (math.prod(at.shape(x[0])),))
 
 
 @dataclass(eq=False)
@@ -175,9 +164,8 @@ class Reshape(Layer):
             )
         return target
 
-    def equations(self, at: Scope, *x: E) -> E:
-        found = reshaped(x[0], (x[0].shape[0], *self.target_shape), "reshape({0})")
-        return at.call(found, "P" if at.final else "F", "in another shape")
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.reshaped(x[0], self.target_shape)
 
 
 @dataclass(eq=False)
@@ -196,14 +184,8 @@ class Dropout(Layer):
         seed = self.seed is None or (is_whole(self.seed) and self.seed >= 0)
         require(seed, "Dropout needs a seed that is a whole number from 0.", repr(self.seed))
 
-    def equations(self, at: Scope, *x: E) -> E:
-        if not at.training or not self.rate:
-            return x[0]
-        rng = np.random.default_rng(self.seed) if self.seed is not None else at.rng
-        mask = (rng.random(x[0].shape) >= self.rate).astype(float)
-        kept = 1 - at.setting(f"dropout_{at.number}", self.rate, f"share that layer {at.number} drops")
-        m = at.fixed("M", mask, "mask: 0 drops, 1 keeps")
-        return at.call(x[0] * m / kept, "A", f"{x[0].name} after dropout")
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.dropout(x[0], self.rate, self.seed)
 
 
 @dataclass(eq=False)
@@ -232,26 +214,8 @@ class BatchNormalization(Layer):
             WeightSpec("moving_variance", "mv", shape, "ones", "moving variance", trainable=False),
         ]
 
-    def equations(self, at: Scope, *x: E) -> E:
-        (a,), shape = x, x[0].shape
-        epsilon = at.setting(f"epsilon_{at.number}", self.epsilon, f"added to the variance in layer {at.number}")
-        if at.training:
-            m = literal(math.prod(shape[:-1]), "m")
-            keep = at.setting(f"momentum_{at.number}", self.momentum, "share of the moving statistics that is kept")
-            mean = at.call(fold(a, 1) / m, "mu", "mean over the batch")
-            d = at.call(a - mean, "D", "distance from the mean")
-            variance = at.call(fold(d**2, 1) / m, "var", "variance over the batch")
-            at.renewed["moving_mean"] = keep * at.weights["moving_mean"] + (1 - keep) * mean
-            at.renewed["moving_variance"] = keep * at.weights["moving_variance"] + (1 - keep) * variance
-        else:
-            d, variance = a - at.weights["moving_mean"], at.weights["moving_variance"]
-        s = at.call(tape.sqrt(variance + epsilon), "s", "standard deviation")
-        h = at.call(d / s, "N", "normalised")
-        if self.scale:
-            h = h * at.weights["gamma"]
-        if self.center:
-            h = h + at.weights["beta"]
-        return at.call(h, "P" if at.final else "A", "scaled and shifted") if self.scale or self.center else h
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.batch_normalization(x[0], self.momentum, self.epsilon, self.center, self.scale)
 
 
 @dataclass(eq=False)
@@ -272,9 +236,8 @@ class Embedding(Layer):
         shape = (self.input_dim, self.output_dim)
         return [WeightSpec("embeddings", "E", shape, self.embeddings_initializer, "embeddings", "turned")]
 
-    def equations(self, at: Scope, *x: E) -> E:
-        hot = at.call(tape.one_hot(x[0], self.input_dim), "H", "one-hot", gradient=False)
-        return at.call(hot @ at.weights["embeddings"], "A", "embedded")
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.embedding(x[0], self.input_dim)
 
 
 @dataclass(eq=False)
@@ -291,11 +254,8 @@ class Add(Layer):
             )
         return inputs[0]
 
-    def equations(self, at: Scope, *x: E) -> E:
-        total = x[0]
-        for other in x[1:]:
-            total = total + other
-        return at.call(total, "P" if at.final else "A", "sum")
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.add(*x)
 
 
 @dataclass(eq=False)
@@ -338,23 +298,5 @@ class MultiHeadAttention(Layer):
                 found.append(WeightSpec(f"{what}_bias", f"b{letter}", shape[1:], "zeros", f"{what} biases", "column"))
         return found
 
-    def equations(self, at: Scope, *x: E) -> E:
-        query, value = x[0], x[-1]
-
-        def projected(source: E, what: str) -> E:
-            z = tape.weighted(source, at.weights[f"{what}_kernel"])
-            return z + at.weights[f"{what}_bias"] if self.use_bias else z
-
-        q = at.call(projected(query, "query"), "Q", "queries")
-        k = at.call(projected(value, "key"), "K", "keys")
-        v = at.call(projected(value, "value"), "V", "values")
-        root = literal(math.sqrt(self.key_dim)) if math.isqrt(self.key_dim) ** 2 == self.key_dim else None
-        root = root or tape.sqrt(literal(self.key_dim))
-        raw = at.call(q @ k.T, "R", "queries times keys")
-        s = at.call(raw / root, "S", "scores")
-        p = tape.softmax(s, -1, (f"e{at.tag}", f"s{at.tag}"))
-        for part in p.args:
-            at.place(part, part.name)
-        weights = at.call(p, "A", "attention weights", kind="heat")
-        context = at.call(weights @ v, "C", "context: values weighted by attention")
-        return at.call(projected(context, "output"), "P" if at.final else "Y", "output")
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.attention(x[0], x[-1], self.key_dim, self.use_bias)

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from simulator.nn.backend.expression import Expressions, Seen
 from simulator.nn.initializer import Array
-from simulator.nn.layer import Scope, Seen, Tensor, WeightSpec, walk
+from simulator.nn.layer import Tensor, WeightSpec, walk
 from simulator.nn.layers import InputLayer
 from simulator.nn.loss import Loss, penalty
 from simulator.nn.optimizer import Optimizer, Schedule
@@ -114,10 +115,10 @@ class Tracer:
             again = uses[number] = uses.get(number, 0) + 1
             tag = str(number) if again == 1 else f"{number}{chr(ord('a') + again - 1)}"
             final = tensor is self.output
-            scope = Scope(number, tag, weights, training, final, self.seen, self.step.first, {}, self.setting, rng)
-            values[id(tensor)] = layer.equations(scope, *(values[id(t)] for t in tensor.inputs))
-            if scope.renewed:
-                renewed[id(layer)] = scope.renewed
+            at = Expressions(number, tag, weights, training, final, self.seen, self.step.first, {}, self.setting, rng)
+            values[id(tensor)] = layer.call(at, *(values[id(t)] for t in tensor.inputs))
+            if at.renewed:
+                renewed[id(layer)] = at.renewed
         output = values[id(self.output)]
         if output.name != "P":
             output = output.named("P", "prediction")

@@ -1,0 +1,1 @@
+"""What computes a network: the same operations on expressions, on NumPy arrays and on CuPy arrays."""

@@ -1,0 +1,96 @@
+"""The operations that layers are written in. A backend implements them; a layer's weights go by Keras's names.
+
+# x (N, ..., D); what a backend hands around, T, is its own: an expression, a node of a plan
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+Shape = tuple[int, ...]
+
+
+class Cell(NamedTuple):
+    """A recurrent cell: kind is "rnn", "lstm" or "gru"."""
+
+    kind: str
+    units: int
+    activation: str
+    recurrent_activation: str = "sigmoid"
+    use_bias: bool = True
+    reset_after: bool = True  # of a GRU
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    stateful: bool = False
+    backwards: bool = False  # from the last step to the first
+
+
+class Operations(Generic[T]):
+    """One layer's access to a backend, while the layer is called."""
+
+    training: bool
+
+    def dense(self, x: T, bias: bool) -> T:
+        """x @ kernel + bias, on the last axis. kernel (D, U), bias (U)."""
+        raise NotImplementedError
+
+    def convolution(self, x: T, strides: Sequence[int], padding: str, bias: bool) -> T:
+        """Patches of x (N, ..., C) times kernel (..., C, F), plus bias (F); one or two axes in the middle."""
+        raise NotImplementedError
+
+    def activated(self, z: T, activation: str | None, meaning: str = "weighted sum") -> T:
+        """The activation of a sum, the end of a layer."""
+        raise NotImplementedError
+
+    def activation(self, x: T, name: str, slope: float | None = None) -> T:
+        """An activation by itself; slope is that of leaky_relu, or alpha of elu."""
+        raise NotImplementedError
+
+    def pooling(self, x: T, size: Sequence[int], strides: Sequence[int], padding: str, largest: bool) -> T:
+        """The largest number of every window, or the mean, for which padding doesn't count."""
+        raise NotImplementedError
+
+    def global_pooling(self, x: T, largest: bool) -> T:
+        """The largest number of every channel, or the mean."""
+        raise NotImplementedError
+
+    def shape(self, x: T) -> Shape:
+        """The shape of one sample."""
+        raise NotImplementedError
+
+    def reshaped(self, x: T, shape: Shape) -> T:
+        """The same numbers in another shape of one sample, in Keras's order."""
+        raise NotImplementedError
+
+    def dropout(self, x: T, rate: float, seed: int | None) -> T:
+        """x without the share `rate` of its numbers in training, the others divided by 1 - rate."""
+        raise NotImplementedError
+
+    def batch_normalization(self, x: T, momentum: float, epsilon: float, center: bool, scale: bool) -> T:
+        """(x - mean)/sqrt(variance + epsilon) * gamma + beta over all axes but the last.
+
+        In training it moves the moving statistics; otherwise it uses them.
+        """
+        raise NotImplementedError
+
+    def embedding(self, x: T, rows: int) -> T:
+        """A row of embeddings (rows, D) for every class number."""
+        raise NotImplementedError
+
+    def add(self, *x: T) -> T:
+        """The sum of arrays of one shape."""
+        raise NotImplementedError
+
+    def recurrent(self, x: T, cell: Cell, sequences: bool) -> T:
+        """A cell over the steps of x (N, T, D): the state after the last one (N, U), or after each (N, T, U)."""
+        raise NotImplementedError
+
+    def attention(self, query: T, value: T, key_dim: int, bias: bool) -> T:
+        """One head of attention with an output projection."""
+        raise NotImplementedError
+
+    def features(self, x: T, names: Sequence[str]) -> T:
+        """Features of two inputs, side by side."""
+        raise NotImplementedError
