@@ -1,23 +1,22 @@
 """Optimizers, with Keras's names and update rules; their state has cells.
 
 # w a parameter, g its gradient, rate the learning rate of the step, t the number of the step from 1
+
+An update is written once, for expressions and for NumPy arrays: E is either.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
 from simulator.nn.option import Configured, chosen, require
-from simulator.tape.expression import Expression
-from simulator.tape.namespace import sqrt
-from simulator.tape.primitive import apply
 
-E = Expression
+E = Any
 
 
 class Memory(Protocol):
@@ -42,6 +41,10 @@ class Memory(Protocol):
     def shared(self, name: str, make: Callable[[], E], meaning: str) -> E:
         """A number that all parameters of the step share."""
         ...
+
+    def sqrt(self, x: E) -> E: ...
+
+    def power(self, base: E, exponent: E) -> E: ...
 
 
 @dataclass
@@ -76,7 +79,7 @@ class ExponentialDecay(Schedule):
 
     def rate(self, memory: Memory, first: E) -> E:
         steps, decay = self._numbers(memory)
-        return first * apply("power", decay, (memory.t - 1) / steps)
+        return first * memory.power(decay, (memory.t - 1) / steps)
 
 
 def _positive(options: Any, *names: str) -> None:
@@ -96,17 +99,43 @@ def _share(options: Any, *names: str) -> None:
 
 @dataclass
 class Optimizer(Configured):
-    """Base of all optimizers. learning_rate is a number above 0 or a schedule."""
+    """Base of all optimizers. learning_rate is a number above 0 or a schedule.
+
+    clipvalue bounds every entry of a gradient, clipnorm the norm of every weight's gradient, global_clipnorm that of
+    all of them together.
+    """
 
     learning_rate: float | Schedule = 0.01
+    clipnorm: float | None = field(default=None, kw_only=True)
+    clipvalue: float | None = field(default=None, kw_only=True)
+    global_clipnorm: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        given = [name for name in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, name) is not None]
+        require(len(given) < 2, "An optimizer clips in one way.", ", ".join(given), "Leave the others out.")
+        _positive(self, *given)
         if not isinstance(self.learning_rate, Schedule):
             _positive(self, "learning_rate")
 
     def update(self, memory: Memory, w: E, g: E) -> E:
         """The parameter after the step."""
         raise NotImplementedError
+
+    @property
+    def clips(self) -> bool:
+        return any(bound is not None for bound in (self.clipnorm, self.clipvalue, self.global_clipnorm))
+
+    def clip(self, gradients: Sequence[Any]) -> None:
+        """Clip NumPy gradients in place, as the options say."""
+        squares = [float(np.vdot(g, g)) for g in gradients]
+        for g, square in zip(gradients, squares, strict=True):
+            if self.clipvalue is not None:
+                np.clip(g, -self.clipvalue, self.clipvalue, out=g)
+                continue
+            bound = self.clipnorm if self.global_clipnorm is None else self.global_clipnorm
+            norm = math.sqrt(square if self.global_clipnorm is None else math.fsum(squares))
+            if bound is not None and norm > bound:
+                g *= g.dtype.type(bound / norm)
 
 
 @dataclass
@@ -148,7 +177,7 @@ class Adagrad(Optimizer):
     def update(self, memory: Memory, w: E, g: E) -> E:
         epsilon = memory.number("epsilon", self.epsilon, "keeps the root away from zero")
         n = memory.state("n", w, lambda n: n + g**2, "sum of squared gradients", self.initial_accumulator_value)
-        return w - memory.rate * g / sqrt(n + epsilon)
+        return w - memory.rate * g / memory.sqrt(n + epsilon)
 
 
 @dataclass
@@ -168,7 +197,7 @@ class RMSprop(Optimizer):
         epsilon = memory.number("epsilon", self.epsilon, "keeps the root away from zero")
         rho = memory.number("rho", self.rho, "share of the last mean square that is kept")
         n = memory.state("n", w, lambda n: rho * n + (1 - rho) * g**2, "moving mean of squared gradients")
-        return w - memory.rate * g / sqrt(n + epsilon)
+        return w - memory.rate * g / memory.sqrt(n + epsilon)
 
 
 @dataclass
@@ -195,12 +224,14 @@ class Adam(Optimizer):
         epsilon = memory.number("epsilon", self.epsilon, "keeps the divisor away from zero")
         alpha = memory.shared(
             "alpha",
-            lambda: memory.rate * sqrt(1 - apply("power", beta_2, memory.t)) / (1 - apply("power", beta_1, memory.t)),
+            lambda: (
+                memory.rate * memory.sqrt(1 - memory.power(beta_2, memory.t)) / (1 - memory.power(beta_1, memory.t))
+            ),
             "learning rate with both moments corrected",
         )
         m = memory.state("m", w, lambda m: beta_1 * m + (1 - beta_1) * g, "first moment")
         v = memory.state("v", w, lambda v: beta_2 * v + (1 - beta_2) * g**2, "second moment")
-        return w - alpha * m / (sqrt(v) + epsilon)
+        return w - alpha * m / (memory.sqrt(v) + epsilon)
 
 
 OPTIMIZERS = {"sgd": SGD, "adagrad": Adagrad, "rmsprop": RMSprop, "adam": Adam}

@@ -20,7 +20,8 @@ from simulator.nn.option import require
 from simulator.sheet.program import Carry
 from simulator.tape.backward import backward
 from simulator.tape.expression import Expression, given, literal, upstream
-from simulator.tape.namespace import absolute, where
+from simulator.tape.namespace import absolute, sqrt, where
+from simulator.tape.primitive import apply
 
 E = Expression
 
@@ -258,6 +259,12 @@ class _Memory:
             self.step.counter[name] = node
             self.tracer.seen[node.serial] = Seen(0, name, "number")
         return self.step.counter[name]
+
+    def sqrt(self, x: E) -> E:
+        return sqrt(x)
+
+    def power(self, base: E, exponent: E) -> E:
+        return apply("power", base, exponent)
 
     def state(self, symbol: str, w: E, renew: Callable[[E], E], meaning: str, first: float = 0.0) -> E:
         before = given(f"last {symbol}{w.name}", w.shape, meaning)

@@ -1,0 +1,345 @@
+"""A network on NumPy arrays: forward, one training step, and its weights.
+
+# N samples of a batch, split over P plans, each in a thread of its own
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from simulator.nn.backend.cpu.elementwise import Activation, curve_of
+from simulator.nn.backend.cpu.loss import LOSSES, Loss
+from simulator.nn.backend.cpu.operations import CpuOperations
+from simulator.nn.backend.cpu.plan import AnyArray, Array, Meeting, Node, Plan, Rows, Weight, inwards, outwards
+from simulator.nn.layer import Layer, Tensor, walk
+from simulator.nn.optimizer import Optimizer, Schedule
+
+THREADS = 2  # more weren't measured
+FEWEST = 8  # samples of a plan: threads with fewer wait for each other longer than they work
+PIECE = 1 << 18  # numbers of a weight that are updated at a time: they stay in the second-level cache
+BUFFER = 512  # numbers: with NumPy's 8,192, strided operands are copied before every ufunc, 2 to 8 % of a step
+
+
+@dataclass
+class Memory:
+    """What an optimizer's update may use, for the rows of a weight; see `simulator.nn.optimizer.Memory`."""
+
+    rate: float
+    t: int
+    states: dict[str, Array]
+    like: Array
+    rows: slice
+    numbers: dict[str, Any]
+
+    def number(self, name: str, value: float, meaning: str) -> float:
+        return value
+
+    def shared(self, name: str, make: Callable[[], Any], meaning: str) -> Any:
+        if name not in self.numbers:
+            self.numbers[name] = make()
+        return self.numbers[name]
+
+    def state(self, symbol: str, w: Any, renew: Callable[[Any], Any], meaning: str, first: float = 0.0) -> Any:
+        if symbol not in self.states:
+            self.states[symbol] = np.full_like(self.like, first)
+        mine = self.states[symbol][self.rows]
+        mine[...] = renew(mine)
+        return mine
+
+    def sqrt(self, x: Any) -> Any:
+        return np.sqrt(x)
+
+    def power(self, base: Any, exponent: Any) -> Any:
+        return base**exponent
+
+
+@dataclass
+class Work:
+    """The gradient of some rows of a weight, which one thread computes and applies."""
+
+    weight: Weight
+    start: int
+    stop: int
+    compute: Callable[[int, int], AnyArray]
+
+    @property
+    def cost(self) -> int:
+        return (self.stop - self.start) * self.weight.value[0].size
+
+
+@dataclass(eq=False)
+class CpuNetwork:
+    """A model's layers with weights in float32, and what their training needs.
+
+    weights go by the layer's number and by Keras's name.
+    """
+
+    output: Tensor
+    numbers: Mapping[int, int]  # a layer's id -> its number
+    weights: dict[int, dict[str, Weight]]
+    optimizer: Optimizer | None = None
+    loss: str = ""
+    seed: int = 0
+    threads: int = THREADS
+    step_number: int = 0
+    states: dict[int, dict[str, Array]] = field(default_factory=dict)
+    _plans: dict[tuple[int, bool], list[Plan]] = field(default_factory=dict)
+    _pool: ThreadPoolExecutor | None = None
+
+    # Plans
+
+    def plans(self, batch: int, learning: bool) -> list[Plan]:
+        key = batch, learning
+        if key not in self._plans:
+            count = max(1, min(self.threads, os.cpu_count() or 1, batch // FEWEST))
+            edges = [round(k * batch / count) for k in range(count + 1)]
+            shared: dict[Any, AnyArray] = {}
+            meeting = Meeting(count)
+            self._plans[key] = [
+                self._plan(Plan(k, slice(edges[k], edges[k + 1]), batch, learning, shared, meeting, seed=self.seed))
+                for k in range(count)
+            ]
+        return self._plans[key]
+
+    def _plan(self, plan: Plan) -> Plan:
+        uses: dict[int, int] = {}
+        for tensor in walk(self.output):
+            for source in tensor.inputs:
+                uses[id(source)] = uses.get(id(source), 0) + 1
+        nodes: dict[int, Node] = {}
+        for tensor in walk(self.output):
+            if not tensor.inputs:
+                plan.start = nodes[id(tensor)] = Node(tensor.shape)
+                continue
+            number = self.numbers[id(tensor.layer)]
+            alone = all(uses[id(t)] == 1 for t in tensor.inputs)
+            at = CpuOperations(plan, self.weights[number], number, alone)
+            nodes[id(tensor)] = tensor.layer.call(at, *(nodes[id(t)] for t in tensor.inputs))
+        if plan.learning and self._from_logits(plan):
+            last = plan.operations.pop()
+            assert isinstance(last, Activation)
+            plan.last = last.name
+            last.inputs[0].used -= 1
+        plan.allocate()
+        return plan
+
+    def _from_logits(self, plan: Plan) -> bool:
+        """Whether the loss takes what stands before the last activation, which saves digits and time."""
+        last = plan.operations[-1]
+        wanted = "sigmoid" if self.loss == "binary_crossentropy" else "softmax"
+        return isinstance(last, Activation) and last.name == wanted and LOSSES[self.loss][1] is not None
+
+    def _each(self, plans: Sequence[Plan], do: Callable[[Plan], Any]) -> list[Any]:
+        """Do something in every plan, each in its own thread."""
+
+        def guarded(plan: Plan) -> Any:
+            np.setbufsize(BUFFER)
+            try:
+                return do(plan)
+            except BaseException:
+                plan.meeting.barrier.abort()
+                raise
+
+        if len(plans) == 1:
+            return [guarded(plans[0])]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads - 1)
+        waiting = [self._pool.submit(guarded, plan) for plan in plans[1:]]
+        first = guarded(plans[0])
+        return [first, *(w.result() for w in waiting)]
+
+    # Readings
+
+    def predict(self, x: AnyArray, training: bool = False) -> Array:
+        """The network's answers for a batch (N, ...)."""
+        plans = self.plans(len(x), False)
+
+        def do(plan: Plan) -> Array:
+            plan.training, plan.step = training, self.step_number
+            np.copyto(plan.start.array, inwards(x[plan.where]))
+            plan.forward()
+            return outwards(plan.operations[-1].y).copy()
+
+        with self.limited(plans):
+            return np.concatenate(self._each(plans, do))
+
+    def limited(self, plans: Sequence[Plan]) -> threadpool_limits:
+        """BLAS with one thread where the plans have one each: two of both take twice the time of either."""
+        return threadpool_limits(1 if len(plans) > 1 else None, "blas")
+
+    def evaluate(self, p: Array, y: AnyArray) -> float:
+        """The sum of the losses of all entries of a batch."""
+        kept, labels = _classes_before_samples(inwards(p)), _labels(y)
+        found: Loss = LOSSES[self.loss][0]
+        return found(labels, kept, np.empty_like(kept), 1.0)
+
+    def gradients(self, x: AnyArray, y: AnyArray) -> tuple[float, Array, list[Work]]:
+        """The mean loss of a batch, the predictions, and the work that leads to the gradients."""
+        plans = self.plans(len(x), True)
+        loss_of, logits_of = LOSSES[self.loss]
+
+        def do(plan: Plan) -> tuple[float, Array]:
+            plan.training, plan.step = True, self.step_number
+            np.copyto(plan.start.array, inwards(x[plan.where]))
+            plan.forward()
+            result = plan.operations[-1]
+            z, labels = _classes_before_samples(result.y), _labels(y[plan.where])
+            d = result.output.grads[0]
+            of = logits_of if plan.last and logits_of is not None else loss_of
+            total = of(labels, z, _classes_before_samples(d), 1 / self.entries(y, z.shape[-2]))
+            p = result.y
+            if plan.last:
+                p = np.empty_like(result.y)
+                curve_of(plan.last).apply(result.y, p)
+            found = outwards(p).copy()
+            plan.backward()
+            return total, found
+
+        found = self._each(plans, do)
+        loss = sum(total for total, _ in found) / self.entries(y, found[0][1].shape[-1])
+        return loss, np.concatenate([p for _, p in found]), self._work(plans)
+
+    def entries(self, y: AnyArray, classes: int) -> int:
+        """How many losses there are: a categorical one per row of classes, otherwise one per number."""
+        return y.size // classes if self.loss == "categorical_crossentropy" else y.size
+
+    def _work(self, plans: Sequence[Plan]) -> list[Work]:
+        weights: dict[int, Weight] = {}
+        parts: dict[int, list[Array]] = {}
+        rows: dict[int, list[Rows]] = {}
+        for plan in plans:
+            for operation in plan.operations:
+                if operation.output.learns:
+                    for weight, part in operation.parts():
+                        weights[id(weight)] = weight
+                        parts.setdefault(id(weight), []).append(part)
+        for operation in plans[0].operations:
+            for weight, some in operation.rows():
+                weights[id(weight)] = weight
+                rows.setdefault(id(weight), []).append(some)
+        work = []
+        for key, weight in weights.items():
+            if weight.trainable:
+                step = max(1, PIECE // weight.value[0].size)
+                compute = _summed(parts.get(key, []), rows.get(key, []))
+                edges = [*range(0, len(weight.value), step), len(weight.value)]
+                work += [Work(weight, a, b, compute) for a, b in pairwise(edges)]
+        return work
+
+    # Training
+
+    def train(self, x: AnyArray, y: AnyArray) -> tuple[float, Array]:
+        """One step on a batch: its loss, with penalties, and its predictions, both from before the step."""
+        optimizer = self.optimizer
+        assert optimizer is not None
+        self.step_number += 1
+        plans = self.plans(len(x), True)
+        with self.limited(plans):
+            loss, p, work = self.gradients(x, y)
+            loss += sum(penalty_of(w) for ws in self.weights.values() for w in ws.values())
+            numbers: dict[str, Any] = {}
+            rate = self.rate()
+            clips = optimizer.clips
+
+            def gradient(piece: Work) -> None:
+                w, g = piece.weight, piece.compute(piece.start, piece.stop)
+                if w.l1 or w.l2:
+                    value = w.value[piece.start : piece.stop]
+                    g = g + np.float32(2 * w.l2) * value + np.float32(w.l1) * np.sign(value)
+                if clips:
+                    w.grad[piece.start : piece.stop] = g
+                else:
+                    update(piece, g)
+
+            def update(piece: Work, g: AnyArray) -> None:
+                w, rows = piece.weight, slice(piece.start, piece.stop)
+                states = self.states.setdefault(id(w), {})
+                memory = Memory(rate, self.step_number, states, w.value, rows, numbers)
+                w.value[rows] = optimizer.update(memory, w.value[rows], g)
+
+            if clips:
+                self._share(plans, work, gradient)
+                weights = {id(piece.weight): piece.weight for piece in work}.values()
+                optimizer.clip([w.grad for w in weights])
+                self._share(plans, work, lambda piece: update(piece, piece.weight.grad[piece.start : piece.stop]))
+            else:
+                self._share(plans, work, gradient)
+        return loss, p
+
+    def rate(self) -> float:
+        """The learning rate of this step."""
+        assert self.optimizer is not None
+        schedule = self.optimizer.learning_rate
+        if not isinstance(schedule, Schedule):
+            return float(schedule)
+        memory = Memory(0.0, self.step_number, {}, np.zeros(1, np.float32), slice(0), {})
+        return float(schedule.rate(memory, schedule.initial_learning_rate))
+
+    def _share(self, plans: Sequence[Plan], work: Sequence[Work], do: Callable[[Work], None]) -> None:
+        """Do all pieces of work, the dearest first, each in the thread that has least to do."""
+        loads = [0] * len(plans)
+        mine: list[list[Work]] = [[] for _ in plans]
+        for piece in sorted(work, key=lambda piece: -piece.cost):
+            k = loads.index(min(loads))
+            loads[k] += piece.cost
+            mine[k].append(piece)
+
+        def do_mine(plan: Plan) -> None:
+            for piece in mine[plan.number]:
+                do(piece)
+
+        self._each(plans, do_mine)
+
+
+def penalty_of(w: Weight) -> float:
+    if not (w.l1 or w.l2):
+        return 0.0
+    return w.l1 * float(np.abs(w.value).sum()) + w.l2 * float(np.vdot(w.value, w.value))
+
+
+def _summed(parts: Sequence[Array], rows: Sequence[Rows]) -> Callable[[int, int], AnyArray]:
+    """The rows from a to b of a gradient that plans, and uses of the weight, have in parts."""
+
+    def compute(a: int, b: int) -> AnyArray:
+        found: list[AnyArray] = [part[a:b] for part in parts] + [some(a, b) for some in rows]
+        total = found[0]
+        for other in found[1:]:
+            total = total + other
+        return total
+
+    return compute
+
+
+def _classes_before_samples(kept: AnyArray) -> AnyArray:
+    """Images with their channels where vectors and sequences have their features."""
+    return np.moveaxis(kept, 0, 2) if kept.ndim == 4 else kept
+
+
+def _labels(y: AnyArray) -> AnyArray:
+    return y.transpose((*range(1, y.ndim), 0))
+
+
+def network_of(
+    output: Tensor, numbers: Mapping[int, int], layers: Sequence[Layer], weights: Mapping[int, Sequence[Any]]
+) -> CpuNetwork:
+    """A network with the weights of a model, by the layer's id."""
+    found = {}
+    for layer in layers:
+        found[numbers[id(layer)]] = {
+            w.spec.name: Weight(
+                w.spec.name,
+                np.array(w.value, np.float32),
+                w.spec.trainable,
+                *((w.spec.regularizer.l1, w.spec.regularizer.l2) if w.spec.regularizer else ()),
+            )
+            for w in weights[id(layer)]
+        }
+    return CpuNetwork(output, numbers, found)

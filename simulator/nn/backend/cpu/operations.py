@@ -1,0 +1,114 @@
+"""The words of layers, as operations of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simulator.errors import SettingError
+from simulator.nn.backend.cpu import dense, elementwise, normalization, pooling
+from simulator.nn.backend.cpu.convolution import Convolution
+from simulator.nn.backend.cpu.plan import Node, Plan, Weight
+from simulator.nn.backend.cpu.recurrent import CELLS
+from simulator.nn.backend.operation import Cell, Operations, Shape
+
+
+@dataclass
+class CpuOperations(Operations[Node]):
+    """One layer's access to a plan; alone says that nothing else uses its input."""
+
+    plan: Plan
+    weights: dict[str, Weight]
+    number: int
+    alone: bool
+    training: bool = True
+
+    def shape(self, x: Node) -> Shape:
+        return x.shape
+
+    def dense(self, x: Node, bias: bool) -> Node:
+        if len(x.shape) > 2:
+            raise SettingError(f"Dense takes a vector or a sequence of vectors. Received: samples of shape {x.shape}.")
+        return self._biased(self.plan.append(dense.Dense(x, self.weights["kernel"])), bias)
+
+    def _biased(self, z: Node, bias: bool) -> Node:
+        return self.plan.append(elementwise.Bias(z, self.weights["bias"])) if bias else z
+
+    def convolution(self, x: Node, strides: Sequence[int], padding: str, bias: bool) -> Node:
+        kernel = self.weights["kernel"]
+        if len(x.shape) == 3:
+            return self._biased(self.plan.append(Convolution(x, kernel, strides, padding)), bias)
+        image = self._reshaped(x, (x.shape[0], 1, x.shape[1]))
+        z = self.plan.append(Convolution(image, kernel, (*strides, 1), padding))
+        return self._biased(self._reshaped(z, (z.shape[0], z.shape[2])), bias)
+
+    def _reshaped(self, x: Node, shape: Shape) -> Node:
+        return self.plan.append(elementwise.Reshape(x, shape))
+
+    def activated(self, z: Node, activation: str | None, meaning: str = "weighted sum") -> Node:
+        return self.activation(z, activation or "linear")
+
+    def activation(self, x: Node, name: str, slope: float | None = None) -> Node:
+        if name == "linear":
+            return x
+        return self.plan.append(elementwise.Activation(x, name, slope))
+
+    def pooling(self, x: Node, size: Sequence[int], strides: Sequence[int], padding: str, largest: bool) -> Node:
+        if len(x.shape) == 2:
+            image = self._reshaped(x, (x.shape[0], 1, x.shape[1]))
+            pooled = self.pooling(image, (*size, 1), (*strides, 1), padding, largest)
+            return self._reshaped(pooled, (pooled.shape[0], x.shape[1]))
+        if not largest:
+            return self.plan.append(pooling.AveragePooling(x, size, strides, padding))
+        # A maximum commutes with a bias and with an activation that rises: these then have a quarter of the work.
+        later = []
+        while self.alone and self._can_wait(x):
+            operation = self.plan.operations.pop()
+            x = operation.inputs[0]
+            x.used -= 1
+            later.append(operation)
+        if tuple(size) == tuple(strides) == (2, 2) and (padding == "valid" or not (x.shape[0] % 2 or x.shape[1] % 2)):
+            x = self.plan.append(pooling.PairMaxPooling(x))
+        else:
+            x = self.plan.append(pooling.MaxPooling(x, size, strides, padding))
+        for operation in reversed(later):
+            if isinstance(operation, elementwise.Bias):
+                x = self.plan.append(elementwise.Bias(x, operation.b))
+            elif isinstance(operation, elementwise.Activation):
+                x = self.plan.append(elementwise.Activation(x, operation.name, operation.slope))
+        return x
+
+    def _can_wait(self, x: Node) -> bool:
+        last = self.plan.operations[-1] if self.plan.operations else None
+        rises = isinstance(last, elementwise.Activation) and last.name in elementwise.RISING
+        return last is not None and last.output is x and (rises or isinstance(last, elementwise.Bias))
+
+    def global_pooling(self, x: Node, largest: bool) -> Node:
+        return self.plan.append(pooling.GlobalPooling(x, largest))
+
+    def reshaped(self, x: Node, shape: Shape) -> Node:
+        return x if shape == x.shape else self._reshaped(x, shape)
+
+    def dropout(self, x: Node, rate: float, seed: int | None) -> Node:
+        return self.plan.append(elementwise.Dropout(x, rate, self.number, seed)) if rate else x
+
+    def batch_normalization(self, x: Node, momentum: float, epsilon: float, center: bool, scale: bool) -> Node:
+        w = self.weights
+        gamma, beta = w.get("gamma"), w.get("beta")
+        mean, variance = w["moving_mean"], w["moving_variance"]
+        return self.plan.append(normalization.BatchNormalization(x, gamma, beta, mean, variance, momentum, epsilon))
+
+    def embedding(self, x: Node, rows: int) -> Node:
+        return self.plan.append(dense.Embedding(x, self.weights["embeddings"]))
+
+    def add(self, *x: Node) -> Node:
+        return self.plan.append(elementwise.Add(*x))
+
+    def recurrent(self, x: Node, cell: Cell, sequences: bool) -> Node:
+        return self.plan.append(CELLS[cell.kind](x, cell, sequences, self.weights, self.number))
+
+    def attention(self, query: Node, value: Node, key_dim: int, bias: bool) -> Node:
+        raise SettingError("Attention is shown in workbooks; at full size it isn't there yet. Received: attention.")
+
+    def features(self, x: Node, names: Sequence[str]) -> Node:
+        return self.plan.append(elementwise.Features(x, names))
