@@ -42,5 +42,13 @@ class SubmissionError(WorkbookError):
     """A handed-in file that is no workbook, is damaged or costs too much to read."""
 
 
+class ModelError(SimulatorError, OSError):
+    """A saved model that can't be read or written."""
+
+
+class TrainingError(SimulatorError, ArithmeticError):
+    """A training whose numbers have left what can be computed with."""
+
+
 class EngineError(SimulatorError, RuntimeError):
     """A spreadsheet engine that is missing or has crashed."""

@@ -15,9 +15,9 @@ from simulator.book.part import Part
 from simulator.book.plane import Scene, has_plane, plane_sheets, square_around
 from simulator.book.step import panel_sheet
 from simulator.book.workbook import At, Workbook
+from simulator.nn.basic import Embedding
 from simulator.nn.description import describe
 from simulator.nn.initializer import Array
-from simulator.nn.layers import Embedding
 from simulator.nn.model import Model
 from simulator.nn.option import require
 from simulator.sheet.panel import Spread

@@ -15,8 +15,8 @@ from simulator.book.boundary import bounded
 from simulator.book.given import Given
 from simulator.book.heading import entry_names, put_headings
 from simulator.book.workbook import At
+from simulator.nn.basic import Embedding
 from simulator.nn.initializer import Array
-from simulator.nn.layers import Embedding
 from simulator.nn.model import Model
 from simulator.nn.recurrent import Recurrent
 from simulator.nn.trace import Step, Tracer

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from simulator.errors import SettingError
 from simulator.lessons.lesson import Lesson, Matrix
-from simulator.nn.layers import Dense
+from simulator.nn.basic import Dense
 from simulator.nn.model import Model
 from simulator.nn.optimizer import SGD, Schedule
 from simulator.nn.option import require

@@ -6,6 +6,27 @@
 13
 """
 
+from simulator.nn import callbacks, initializers, layers, losses, metrics, models, optimizers, regularizers, utils
+from simulator.nn.basic import (
+    ELU,
+    Activation,
+    Add,
+    BatchNormalization,
+    Concatenate,
+    Dense,
+    Dropout,
+    Embedding,
+    Flatten,
+    GaussianNoise,
+    Input,
+    LayerNormalization,
+    LeakyReLU,
+    MultiHeadAttention,
+    ReLU,
+    Rescaling,
+    Reshape,
+    Softmax,
+)
 from simulator.nn.convolution import (
     AveragePooling1D,
     AveragePooling2D,
@@ -13,30 +34,17 @@ from simulator.nn.convolution import (
     Conv2D,
     GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
     MaxPooling1D,
     MaxPooling2D,
 )
 from simulator.nn.features import Features
-from simulator.nn.layers import (
-    ELU,
-    Activation,
-    Add,
-    BatchNormalization,
-    Dense,
-    Dropout,
-    Embedding,
-    Flatten,
-    Input,
-    LeakyReLU,
-    MultiHeadAttention,
-    ReLU,
-    Reshape,
-    Softmax,
-)
 from simulator.nn.model import Model, Sequential
-from simulator.nn.optimizer import SGD, Adagrad, Adam, ExponentialDecay, InverseTimeDecay, RMSprop
+from simulator.nn.optimizer import SGD, Adagrad, Adam, AdamW, ExponentialDecay, InverseTimeDecay, RMSprop
 from simulator.nn.recurrent import GRU, LSTM, SimpleRNN
 from simulator.nn.regularizer import L1, L1L2, L2
+from simulator.nn.store import load_model
 
 __all__ = [
     "ELU",
@@ -49,10 +57,12 @@ __all__ = [
     "Activation",
     "Adagrad",
     "Adam",
+    "AdamW",
     "Add",
     "AveragePooling1D",
     "AveragePooling2D",
     "BatchNormalization",
+    "Concatenate",
     "Conv1D",
     "Conv2D",
     "Dense",
@@ -61,10 +71,14 @@ __all__ = [
     "ExponentialDecay",
     "Features",
     "Flatten",
+    "GaussianNoise",
     "GlobalAveragePooling1D",
     "GlobalAveragePooling2D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
     "Input",
     "InverseTimeDecay",
+    "LayerNormalization",
     "LeakyReLU",
     "MaxPooling1D",
     "MaxPooling2D",
@@ -72,8 +86,19 @@ __all__ = [
     "MultiHeadAttention",
     "RMSprop",
     "ReLU",
+    "Rescaling",
     "Reshape",
     "Sequential",
     "SimpleRNN",
     "Softmax",
+    "callbacks",
+    "initializers",
+    "layers",
+    "load_model",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "regularizers",
+    "utils",
 ]

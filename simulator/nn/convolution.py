@@ -149,13 +149,14 @@ class AveragePooling2D(_Pooling):
 @dataclass(eq=False)
 class _GlobalPooling(Layer):
     axes: ClassVar[int]
+    largest: ClassVar[bool] = False
 
     def shape_of(self, *inputs: Shape) -> Shape:
         self.needs(self.axes + 1, inputs[0], WHAT[self.axes])
         return inputs[0][-1:]
 
     def call(self, at: Operations[T], *x: T) -> T:
-        return at.global_pooling(x[0], False)
+        return at.global_pooling(x[0], self.largest)
 
 
 @dataclass(eq=False)
@@ -170,3 +171,19 @@ class GlobalAveragePooling2D(_GlobalPooling):
     """The mean of each channel over the whole image."""
 
     axes: ClassVar[int] = 2
+
+
+@dataclass(eq=False)
+class GlobalMaxPooling1D(_GlobalPooling):
+    """The largest number of each channel over all steps."""
+
+    axes: ClassVar[int] = 1
+    largest: ClassVar[bool] = True
+
+
+@dataclass(eq=False)
+class GlobalMaxPooling2D(_GlobalPooling):
+    """The largest number of each channel over the whole image."""
+
+    axes: ClassVar[int] = 2
+    largest: ClassVar[bool] = True

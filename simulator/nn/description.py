@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import SettingError, SimulatorError, did_you_mean
-from simulator.nn import convolution, features, layers, recurrent
+from simulator.nn import basic, convolution, features, recurrent
+from simulator.nn.basic import Input, InputLayer
 from simulator.nn.layer import Layer, walk
-from simulator.nn.layers import Input, InputLayer
 from simulator.nn.model import Model
 from simulator.nn.optimizer import OPTIMIZERS, ExponentialDecay, InverseTimeDecay, Schedule
 from simulator.nn.option import chosen, one_of, require
@@ -31,7 +31,7 @@ from simulator.nn.regularizer import L1L2
 
 TYPES: dict[str, type[Layer]] = {
     name: value
-    for module in (layers, features, convolution, recurrent)
+    for module in (basic, features, convolution, recurrent)
     for name, value in vars(module).items()
     if isinstance(value, type)
     and issubclass(value, Layer)

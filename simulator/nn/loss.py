@@ -9,8 +9,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from simulator.nn.option import Configured, chosen
 from simulator.tape import namespace as tape
-from simulator.tape.expression import Expression
+from simulator.tape.expression import Expression, literal
 
 E = Expression
 Name = Callable[[E, str, str], E]  # (array, symbol, meaning) -> the array with cells
@@ -59,13 +60,68 @@ def _sparse(y: E, p: E, name: Name) -> E:
     return _categorical(hot, p, name)
 
 
+def _huber(y: E, p: E, name: Name) -> E:
+    error = name(p - y, "error", "prediction minus label")
+    size = name(tape.absolute(error), "|error|", "its size")
+    one = literal(1)
+    return _mean(name(tape.where(size, "<", one, 0.5 * error**2, size - 0.5), "loss", "Huber loss, delta 1"))
+
+
 LOSSES = {
     "mean_squared_error": Loss(_squared, "numbers"),
     "mean_absolute_error": Loss(_absolute, "numbers"),
+    "huber": Loss(_huber, "numbers"),
     "binary_crossentropy": Loss(_binary, "bits", "sigmoid"),
     "categorical_crossentropy": Loss(_categorical, "one-hot", "softmax"),
     "sparse_categorical_crossentropy": Loss(_sparse, "classes", "softmax"),
 }
+
+
+@dataclass
+class LossOption(Configured):
+    """A loss with its options; Keras's classes are made of it.
+
+    from_logits: the network gives sums that no sigmoid or softmax has been taken of; delta is that of the Huber loss.
+    """
+
+    key: str = "mean_squared_error"
+    from_logits: bool = False
+    delta: float = 1.0
+
+
+def MeanSquaredError() -> LossOption:
+    return LossOption("mean_squared_error")
+
+
+def MeanAbsoluteError() -> LossOption:
+    return LossOption("mean_absolute_error")
+
+
+def Huber(delta: float = 1.0) -> LossOption:
+    return LossOption("huber", delta=delta)
+
+
+def BinaryCrossentropy(from_logits: bool = False) -> LossOption:
+    return LossOption("binary_crossentropy", from_logits)
+
+
+def CategoricalCrossentropy(from_logits: bool = False) -> LossOption:
+    return LossOption("categorical_crossentropy", from_logits)
+
+
+def SparseCategoricalCrossentropy(from_logits: bool = False) -> LossOption:
+    return LossOption("sparse_categorical_crossentropy", from_logits)
+
+
+def loss_of(value: object) -> LossOption:
+    """A loss with options, or the one that a name stands for."""
+    if isinstance(value, LossOption):
+        return value
+    name = SHORT.get(value, value) if isinstance(value, str) else value
+    chosen("A loss", name, LOSSES)
+    return LossOption(str(name))
+
+
 SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error"}
 
 

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from simulator.errors import SettingError, ShapeError
+from simulator.nn.backend import backend_named
+from simulator.nn.backend.cpu.network import CpuNetwork, network_of
+from simulator.nn.basic import Activation, Dense, Embedding, InputLayer
+from simulator.nn.callback import Callback, History
+from simulator.nn.fit import batch_checked, data_of, evaluated, fit, predicted
 from simulator.nn.initializer import Array, initial
 from simulator.nn.layer import Layer, Tensor, walk
-from simulator.nn.layers import Activation, Dense, Embedding, InputLayer
-from simulator.nn.loss import LOSSES, SHORT, Loss
+from simulator.nn.loss import LOSSES, Loss, LossOption, loss_of
+from simulator.nn.metric import Metric, metric_of
 from simulator.nn.optimizer import Optimizer, optimizer_of
 from simulator.nn.option import chosen, is_whole, name_checked, require
+from simulator.nn.store import load_weights, save_model, save_weights
 from simulator.nn.trace import Step, Weight, trace_forward, trace_step
 from simulator.nn.training import numbers_of, start_of, train
 from simulator.tape.evaluate import evaluate_all
@@ -34,7 +41,7 @@ Progress = Callable[[int, int], None]
 class Model:
     """A network from an input to an output.
 
-    >>> from simulator.nn.layers import Input
+    >>> from simulator.nn.basic import Input
     >>> x = Input((2,))
     >>> model = Model(x, Dense(1, "sigmoid")(Dense(3, "tanh")(x)))
     >>> model.count_params()
@@ -47,8 +54,14 @@ class Model:
     seed: int = 0
     optimizer: Optimizer = field(init=False, repr=False)
     loss: str = field(init=False, default="")
+    loss_option: LossOption = field(init=False, repr=False, default_factory=LossOption)
+    metrics: list[Metric] = field(init=False, repr=False, default_factory=list)
+    backend: str = field(init=False, repr=False, default="")
+    stop_training: bool = field(init=False, repr=False, default=False)
     numbers: dict[int, int] = field(init=False, default_factory=dict, repr=False)
     weights: dict[int, list[Weight]] = field(init=False, default_factory=dict, repr=False)
+    _network: CpuNetwork | None = field(init=False, default=None, repr=False)
+    _held: list[Array] = field(init=False, default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
         name_checked("A model", self.name)
@@ -92,18 +105,33 @@ class Model:
         layer = layers[number - 1]
         return f"{number} {layer.name or type(layer).__name__}"
 
-    def compile(self, optimizer: Optimizer | str = "sgd", loss: str = "mean_squared_error") -> Model:
-        """Choose how to train. Raises SettingError for an unknown name, or a loss that doesn't fit the last layer."""
+    def compile(
+        self,
+        optimizer: Optimizer | str = "sgd",
+        loss: str | LossOption = "mean_squared_error",
+        metrics: Sequence[Metric | str] = (),
+        backend: str = "",
+    ) -> Model:
+        """Choose how to train, with which metrics and on which backend; see `Model.fit`.
+
+        Raises SettingError for an unknown name, or a loss that doesn't fit the last layer.
+        """
         self.optimizer = optimizer_of(optimizer)
-        name = SHORT.get(loss, loss) if isinstance(loss, str) else loss
+        self.loss_option = loss_of(loss)
+        name = self.loss_option.key
         found = chosen("A loss", name, LOSSES)
+        self.metrics = [metric_of(metric, found.labels) for metric in metrics]
+        self.backend = backend_named(backend) if backend else ""
+        self._network = None
         last = self.outputs.layer
         activation = getattr(last, "activation", None) if isinstance(last, Dense | Activation) else None
+        follows = "linear" if self.loss_option.from_logits else found.follows
         require(
-            not found.follows or activation == found.follows,
-            f"{name} follows a last layer with activation '{found.follows}'.",
+            not follows or (activation or "linear") == follows,
+            f"{name}{' from logits' if self.loss_option.from_logits else ''} follows a last layer with activation "
+            f"'{follows}'.",
             f"{type(last).__name__} with activation '{activation or 'linear'}'",
-            f"Write nn.Dense(..., activation='{found.follows}') or choose another loss.",
+            f"Write nn.Dense(..., activation='{follows}') or choose another loss.",
         )
         self.loss = name
         return self
@@ -208,6 +236,9 @@ class Model:
 
     def trace(self, X: Array, Y: Array, batch_size: int | None = None) -> Step:
         """One step as expressions, for the first batch's shapes."""
+        rule = "A workbook shows a loss of probabilities, a Huber loss with delta 1, and no clipping."
+        plain = not self.loss_option.from_logits and self.loss_option.delta == 1 and not self.optimizer.clips
+        require(plain, rule, "another option", "Train it with fit, or compile it without.")
         size, batches = self.batches_of(len(X), batch_size)
         return trace_step(
             self.outputs,
@@ -225,18 +256,48 @@ class Model:
         """The forward pass as expressions."""
         return trace_forward(self.outputs, self.weights, self.numbers, X)
 
-    def predict(self, X: ArrayLike) -> Array:
-        """The network's answers (N, ...), in NumPy."""
-        x = self.inputs_checked(X)
-        step = self.trace_forward(x)
-        numbers = numbers_of(step)
-        return evaluate_all([step.output], numbers | {"X data": x}, start_of(step, numbers))[0]
+    def fit(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: int | str = 0,
+        callbacks: Sequence[Callback] = (),
+        validation_split: float = 0.0,
+        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        shuffle: bool = True,
+        initial_epoch: int = 0,
+        backend: str = "",
+    ) -> History:
+        """Train; returns a History whose `history` has a list per number, epoch by epoch.
 
-    def fit(self, X: ArrayLike, Y: ArrayLike, epochs: int = 1, batch_size: int | None = None) -> dict[str, list[float]]:
-        """Train in NumPy on the same equations, batches in a fixed order; returns {"loss": [cost of every epoch]}.
-
-        Every call starts the optimizer anew: its state and the number of the step begin where a workbook's begin.
+        x (N, ...) inputs, y labels as the loss wants them; batch_size is 32 when not given. Data are shuffled anew in
+        every epoch, by the model's seed. On the backend "numpy" in float32, operations planned for speed; on
+        "expressions" in float64 what a workbook shows, to its last bit: samples in their order, batches that divide
+        them (all of them when not given), dropout's mask drawn once. Without a name it is the one of `compile`, of
+        SIMULATOR_BACKEND in the environment, or "numpy". Raises ShapeError, SettingError, or TrainingError where the
+        loss is no number.
         """
+        if self._on(backend) == "expressions":
+            return self._fit_expressions(x, y, batch_size, epochs)
+        epochs_checked(epochs)
+        return fit(
+            self,
+            x,
+            y,
+            batch_size,
+            epochs,
+            verbose,
+            list(callbacks),
+            validation_split,
+            validation_data,
+            shuffle,
+            initial_epoch,
+        )
+
+    def _fit_expressions(self, X: ArrayLike, Y: ArrayLike, batch_size: int | None, epochs: int) -> History:
+        """Every call starts the optimizer anew: its state and the number of the step begin where a workbook's begin."""
         x = self.inputs_checked(X)
         y = self.labels_checked(Y, len(x))
         epochs_checked(epochs)
@@ -245,7 +306,87 @@ class Model:
         costs, state = train(step, numbers_of(step), x, y, size, epochs)
         for w in (w for ws in self.weights.values() for w in ws):
             w.value = np.asarray(state[step.parameters[w.symbol].serial])
-        return {"loss": [float(cost) for cost in costs.mean(axis=-1)]}
+        history = History()
+        for epoch, cost in enumerate(costs.mean(axis=-1)):
+            history.on_epoch_end(epoch, {"loss": float(cost)})
+        return history
+
+    def predict(self, x: ArrayLike, batch_size: int | None = None, verbose: int | str = 0, backend: str = "") -> Array:
+        """The network's answers (N, ...); see `fit` for the backends."""
+        if self._on(backend) != "expressions":
+            return predicted(self, x, batch_checked(batch_size))
+        inputs = self.inputs_checked(x)
+        step = self.trace_forward(inputs)
+        numbers = numbers_of(step)
+        return evaluate_all([step.output], numbers | {"X data": inputs}, start_of(step, numbers))[0]
+
+    def evaluate(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        return_dict: bool = False,
+    ) -> Any:
+        """The loss, or a list of the loss and the metrics, or with return_dict all of them by name."""
+        self._loss()
+        logs = evaluated(self, *data_of(self, x, y), batch_checked(batch_size))
+        values = list(logs.values())
+        return logs if return_dict else values if len(values) > 1 else values[0]
+
+    def _on(self, backend: str) -> str:
+        return backend_named(backend or self.backend or os.environ.get("SIMULATOR_BACKEND", "numpy"))
+
+    def network(self) -> CpuNetwork:
+        """The model on the NumPy backend, with the weights that it has now."""
+        values = [w.value for ws in self.weights.values() for w in ws]
+        network = self._network
+        if network is None:
+            network = self._network = network_of(self.outputs, self.numbers, self.layers, self.weights)
+            network.seed = self.seed
+            if self.loss:
+                network.optimizer, network.loss = self.optimizer, self.loss
+                network.delta, network.from_logits = self.loss_option.delta, self.loss_option.from_logits
+        elif any(mine is not theirs for mine, theirs in zip(values, self._held, strict=True)):
+            for w in (w for ws in self.weights.values() for w in ws):
+                network.weights[w.layer][w.spec.name].value[...] = w.value
+        self._held = values
+        return network
+
+    def updated(self) -> None:
+        """Take over the weights that the backend has trained."""
+        if self._network is not None:
+            for w in (w for ws in self.weights.values() for w in ws):
+                w.value = self._network.weights[w.layer][w.spec.name].value.astype(float)
+            self._held = [w.value for ws in self.weights.values() for w in ws]
+
+    @property
+    def learning_rate(self) -> float:
+        """The optimizer's rate, also where it is set from epoch to epoch."""
+        return self.network().rate()
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        self.optimizer.learning_rate = rate
+
+    def walk(self) -> Iterator[Tensor]:
+        return walk(self.outputs)
+
+    def labels_fitted(self, y: ArrayLike) -> Any:
+        """Labels for the backend: class numbers as whole numbers, all others in float32."""
+        found = self.labels_checked(y, len(np.asarray(y)))
+        return found.astype(np.int64 if self._loss().labels == "classes" else np.float32)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the model, compiled as it is, to a file that `nn.load_model` reads."""
+        return save_model(self, path)
+
+    def save_weights(self, path: str | Path) -> Path:
+        return save_weights(self, path)
+
+    def load_weights(self, path: str | Path) -> None:
+        """Take the weights of a file that `save` or `save_weights` wrote. Raises ModelError."""
+        load_weights(self, path)
 
     def to_workbook(
         self,
@@ -276,7 +417,7 @@ class Model:
 def Sequential(layers: Sequence[Tensor | Layer], name: str = "network", seed: int = 0) -> Model:
     """Layers one after the other, the first an Input.
 
-    >>> from simulator.nn.layers import Input
+    >>> from simulator.nn.basic import Input
     >>> print(Sequential([Input((2,)), Dense(3, "tanh"), Dense(1, "sigmoid")]).summary())
     network: 13 parameters
     1 Dense                      3                       9

@@ -234,7 +234,22 @@ class Adam(Optimizer):
         return w - alpha * m / (memory.sqrt(v) + epsilon)
 
 
-OPTIMIZERS = {"sgd": SGD, "adagrad": Adagrad, "rmsprop": RMSprop, "adam": Adam}
+@dataclass
+class AdamW(Adam):
+    """Adam, and w' smaller by rate*weight_decay*w. Source: Loshchilov & Hutter 2019."""
+
+    weight_decay: float = 0.004
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.weight_decay >= 0, "AdamW needs a weight_decay of 0 or more.", self.weight_decay)
+
+    def update(self, memory: Memory, w: E, g: E) -> E:
+        decay = memory.number("weight_decay", self.weight_decay, "share of a weight that is taken off")
+        return super().update(memory, w - memory.rate * decay * w, g)
+
+
+OPTIMIZERS = {"sgd": SGD, "adagrad": Adagrad, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW}
 
 
 def optimizer_of(value: object) -> Optimizer:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from simulator.nn.activation import ACTIVATIONS
 from simulator.nn.backend.operation import Cell, Operations, Shape, T
+from simulator.nn.basic import units_checked
 from simulator.nn.layer import Layer, WeightSpec
-from simulator.nn.layers import units_checked
 from simulator.nn.option import chosen
 
 

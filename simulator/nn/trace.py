@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from simulator.nn.backend.expression import Expressions, Seen
+from simulator.nn.basic import InputLayer
 from simulator.nn.initializer import Array
 from simulator.nn.layer import Tensor, WeightSpec, walk
-from simulator.nn.layers import InputLayer
 from simulator.nn.loss import Loss, penalty
 from simulator.nn.optimizer import Optimizer, Schedule
 from simulator.nn.option import require

@@ -39,7 +39,7 @@ def plane_of(outcome: Outcome, run: int, which: str) -> Plane:
     model.set_weights(outcome.runs.of(run))
     at = np.linspace(*SQUARE, PIXELS)
     x1, x2 = np.meshgrid(at, at)
-    answers = model.predict(np.stack([x1.ravel(), x2.ravel()], axis=1)).reshape(PIXELS, PIXELS)
+    answers = model.predict(np.stack([x1.ravel(), x2.ravel()], axis=1), backend="expressions").reshape(PIXELS, PIXELS)
     title = f"{which} run: test loss {outcome.tests[run]:.3f}"
     return Plane(title, answers, SQUARE, outcome.halves.train, outcome.halves.test)
 

@@ -150,7 +150,7 @@ def test_the_learning_rate_decays_with_the_steps_of_all_epochs() -> None:
 
 def test_a_forward_workbook_holds_the_trained_weights_and_the_answers(tmp_path: Path) -> None:
     trained = CASES["batchnorm"]()
-    trained.model.fit(trained.X, trained.Y, epochs=5)
+    trained.model.fit(trained.X, trained.Y, epochs=5, backend="expressions")
     path = tmp_path / "forward.xlsx"
     assert trained.model.to_workbook(path, trained.X, what="forward", engine="embedded").agrees
     assert verify_file(path, ["formualizer"]).agrees
@@ -159,7 +159,9 @@ def test_a_forward_workbook_holds_the_trained_weights_and_the_answers(tmp_path: 
     numbers = [c for row in book["Parameters"].iter_rows(values_only=True) for c in row if isinstance(c, float)]
     assert all(any(abs(x - n) < 1e-15 for n in numbers) for w in trained.model.get_weights() for x in w.ravel())
     shown = [c for row in book["Forward"].iter_rows(values_only=True) for c in row if isinstance(c, float)]
-    assert all(any(abs(x - n) < 1e-12 for n in shown) for x in trained.model.predict(trained.X).ravel())
+    assert all(
+        any(abs(x - n) < 1e-12 for n in shown) for x in trained.model.predict(trained.X, backend="expressions").ravel()
+    )
 
 
 def test_a_ledger_of_a_model_is_one_row_per_epoch(tmp_path: Path) -> None:

@@ -88,9 +88,9 @@ def test_the_pictures_answers_are_those_of_predict(epoch: int) -> None:
     x, y = model.inputs_checked(data.points), data.labels[:, None]
     sheets = {s.name: s for s in network_workbook(model, x, y, 3, None, {(PLANE, 3, 1): epoch}, (-6, 6)).sheets}
     if epoch:
-        model.fit(x, y, epoch)
+        model.fit(x, y, epochs=epoch, backend="expressions")
     at = np.linspace(-6, 6, SIDE)
-    expected = model.predict(np.array([[x1, x2] for x2 in at for x1 in at]))[:, 0]
+    expected = model.predict(np.array([[x1, x2] for x2 in at for x1 in at]), backend="expressions")[:, 0]
     [table] = sheets[POINTS].tables
     answers = [block[-1] for block in table.blocks()]
     assert answers == pytest.approx(expected, abs=1e-12)
@@ -182,7 +182,7 @@ def test_the_playgrounds_steps_are_half_the_rate_of_keras() -> None:
     x = nn.Input((2,))
     model = nn.Model(x, nn.Dense(1, "tanh", kernel_regularizer=nn.L1L2(2 * lesson.l1, lesson.l2))(x))
     model.set_weights([[[0.4], [-0.2]], [0.1]])
-    model.compile(lesson.model().optimizer, "mean_squared_error").fit([[1.0, 2.0]], [[-1.0]])
+    model.compile(lesson.model().optimizer, "mean_squared_error").fit([[1.0, 2.0]], [[-1.0]], backend="expressions")
     p = np.tanh(0.4 - 0.4 + 0.1)
     slope = (p + 1) * (1 - p**2)  # of 0.5*(p - label)^2
     w = np.array([0.4, -0.2])

@@ -80,7 +80,7 @@ def test_formulas_and_numpy_train_alike(random: Case) -> None:
     spread = spread_of(workbook)
     last = dict(zip(spread.program.slot, spread.values[-1], strict=True))
     names = {node.name: node for node, _ in spread.program.entries}
-    history = random.model.fit(random.X, random.Y, epochs, random.batch_size)["loss"]
+    history = random.model.fit(random.X, random.Y, random.batch_size, epochs, backend="expressions").history["loss"]
     _, batches = random.model.batches_of(len(random.X), random.batch_size)
     costs = [v[spread.program.slot[names["cost"].serial, ()]] for v in spread.values]
     np.testing.assert_allclose(np.reshape(costs, (epochs, batches)).mean(axis=1), history, rtol=1e-8, atol=1e-12)

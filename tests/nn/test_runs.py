@@ -43,11 +43,11 @@ def test_every_run_is_what_fit_makes_of_its_seed(make: Callable[[int], nn.Model]
     runs = train_runs(make(99), X, y, 6, seeds, batch_size, X_TEST, y_test)
     for k, seed in enumerate(seeds):
         alone = make(seed)
-        history = alone.fit(X, y, 6, batch_size)
+        history = alone.fit(X, y, batch_size, 6, backend="expressions").history
         assert runs.costs[k] == pytest.approx(history["loss"], rel=1e-12, abs=1e-12)
         for together, single in zip(runs.of(k), alone.get_weights(), strict=True):
             assert together == pytest.approx(single, rel=1e-12, abs=1e-12)
-        p = alone.predict(X_TEST)
+        p = alone.predict(X_TEST, backend="expressions")
         loss = (p - y_test) ** 2 if make is not _classifier else -np.log(np.where(y_test == 1, p, 1 - p))
         assert runs.tests[k] == pytest.approx(loss.mean(), rel=1e-12)
 

@@ -171,6 +171,35 @@ class Expressions(Operations[E]):
             total = total + other
         return self.result(total, "A", "sum")
 
+    def concatenated(self, axis: int, *x: E) -> E:
+        return self.result(join(list(x), axis + 1), "F", "side by side")
+
+    def layer_normalization(self, x: E, epsilon: float, center: bool, scale: bool) -> E:
+        small = self.setting(f"epsilon_{self.number}", epsilon, f"added to the variance in layer {self.number}")
+        n, shape = literal(x.shape[-1]), (*x.shape[:-1], 1)
+
+        def mean(a: E) -> E:
+            return reshaped(a.sum(-1), shape) / n
+
+        d = self.call(x - self.call(mean(x), "mu", "mean of the sample"), "D", "distance from the mean")
+        variance = self.call(mean(d**2), "var", "variance of the sample")
+        h = self.call(d / self.call(tape.sqrt(variance + small), "s", "standard deviation"), "N", "normalised")
+        h = h * self.weights["gamma"] if scale else h
+        h = h + self.weights["beta"] if center else h
+        return self.result(h, "A", "scaled and shifted") if scale or center else h
+
+    def noise(self, x: E, stddev: float, seed: int | None) -> E:
+        if not self.training or not stddev:
+            return x
+        rng = np.random.default_rng(seed) if seed is not None else self.rng
+        drawn = self.fixed("eps", rng.normal(0, stddev, x.shape).round(3), "noise, drawn once")
+        return self.call(x + drawn, "A", f"{x.name} with noise")
+
+    def rescaled(self, x: E, scale: float, offset: float) -> E:
+        y = x * literal(scale) if scale != 1 else x
+        y = y + literal(offset) if offset else y
+        return self.result(y, "A", "rescaled")
+
     def recurrent(self, x: E, cell: Cell, sequences: bool) -> E:
         plain = not (cell.dropout or cell.recurrent_dropout or cell.stateful or cell.backwards)
         rule = "A workbook shows recurrent layers without dropout, state between batches and reading backwards."

@@ -83,6 +83,22 @@ class Operations(Generic[T]):
         """The sum of arrays of one shape."""
         raise NotImplementedError
 
+    def concatenated(self, axis: int, *x: T) -> T:
+        """Arrays side by side along an axis of a sample."""
+        raise NotImplementedError
+
+    def layer_normalization(self, x: T, epsilon: float, center: bool, scale: bool) -> T:
+        """(x - mean)/sqrt(variance + epsilon) * gamma + beta over the last axis of every sample."""
+        raise NotImplementedError
+
+    def noise(self, x: T, stddev: float, seed: int | None) -> T:
+        """x plus normal noise in training."""
+        raise NotImplementedError
+
+    def rescaled(self, x: T, scale: float, offset: float) -> T:
+        """x * scale + offset."""
+        raise NotImplementedError
+
     def recurrent(self, x: T, cell: Cell, sequences: bool) -> T:
         """A cell over the steps of x (N, T, D): the state after the last one (N, U), or after each (N, T, U)."""
         raise NotImplementedError

@@ -197,12 +197,12 @@ class Concatenate(Operation):
 
     def forward(self, plan: Plan) -> None:
         for x, where in zip(self.inputs, self.where, strict=True):
-            if not np.shares_memory(x.array, self.y):
+            if not np.shares_memory(x.array, self.y[where]):
                 np.copyto(self.y[where], x.array)
 
     def backward(self, plan: Plan) -> None:
         for dx, where in zip(self.gradients, self.where, strict=True):
-            if dx is not None and not np.shares_memory(dx, self.dy):
+            if dx is not None and not np.shares_memory(dx, self.dy[where]):
                 np.copyto(dx, self.dy[where])
 
 

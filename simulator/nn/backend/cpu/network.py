@@ -16,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from simulator.nn.backend.cpu.elementwise import Activation, curve_of
-from simulator.nn.backend.cpu.loss import LOSSES, Loss
+from simulator.nn.backend.cpu.loss import LOSSES, Loss, huber
 from simulator.nn.backend.cpu.operations import CpuOperations
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Meeting, Node, Plan, Rows, Weight, inwards, outwards
 from simulator.nn.layer import Layer, Tensor, walk
@@ -72,7 +72,7 @@ class Work:
 
     @property
     def cost(self) -> int:
-        return (self.stop - self.start) * self.weight.value[0].size
+        return int((self.stop - self.start) * self.weight.value[0].size)
 
 
 @dataclass(eq=False)
@@ -87,6 +87,8 @@ class CpuNetwork:
     weights: dict[int, dict[str, Weight]]
     optimizer: Optimizer | None = None
     loss: str = ""
+    delta: float = 1.0  # of the Huber loss
+    from_logits: bool = False
     seed: int = 0
     threads: int = THREADS
     step_number: int = 0
@@ -135,7 +137,16 @@ class CpuNetwork:
         """Whether the loss takes what stands before the last activation, which saves digits and time."""
         last = plan.operations[-1]
         wanted = "sigmoid" if self.loss == "binary_crossentropy" else "softmax"
-        return isinstance(last, Activation) and last.name == wanted and LOSSES[self.loss][1] is not None
+        known = not self.from_logits and self.losses[1] is not None
+        return known and isinstance(last, Activation) and last.name == wanted
+
+    @property
+    def losses(self) -> tuple[Loss, Loss | None]:
+        """The loss of the network's answers, and that of what stands before the last activation."""
+        if self.loss == "huber":
+            return huber(self.delta), None
+        found, of_logits = LOSSES[self.loss]
+        return (of_logits or found, None) if self.from_logits else (found, of_logits)
 
     def _each(self, plans: Sequence[Plan], do: Callable[[Plan], Any]) -> list[Any]:
         """Do something in every plan, each in its own thread."""
@@ -178,13 +189,12 @@ class CpuNetwork:
     def evaluate(self, p: Array, y: AnyArray) -> float:
         """The sum of the losses of all entries of a batch."""
         kept, labels = _classes_before_samples(inwards(p)), _labels(y)
-        found: Loss = LOSSES[self.loss][0]
-        return found(labels, kept, np.empty_like(kept), 1.0)
+        return self.losses[0](labels, kept, np.empty_like(kept), 1.0)
 
     def gradients(self, x: AnyArray, y: AnyArray) -> tuple[float, Array, list[Work]]:
         """The mean loss of a batch, the predictions, and the work that leads to the gradients."""
         plans = self.plans(len(x), True)
-        loss_of, logits_of = LOSSES[self.loss]
+        loss_of, logits_of = self.losses
 
         def do(plan: Plan) -> tuple[float, Array]:
             plan.training, plan.step = True, self.step_number
@@ -244,7 +254,7 @@ class CpuNetwork:
         plans = self.plans(len(x), True)
         with self.limited(plans):
             loss, p, work = self.gradients(x, y)
-            loss += sum(penalty_of(w) for ws in self.weights.values() for w in ws.values())
+            loss += self.penalty()
             numbers: dict[str, Any] = {}
             rate = self.rate()
             clips = optimizer.clips
@@ -273,6 +283,9 @@ class CpuNetwork:
             else:
                 self._share(plans, work, gradient)
         return loss, p
+
+    def penalty(self) -> float:
+        return sum(penalty_of(w) for ws in self.weights.values() for w in ws.values())
 
     def rate(self) -> float:
         """The learning rate of this step."""

@@ -104,6 +104,19 @@ class CpuOperations(Operations[Node]):
     def add(self, *x: Node) -> Node:
         return self.plan.append(elementwise.Add(*x))
 
+    def concatenated(self, axis: int, *x: Node) -> Node:
+        return self.plan.append(elementwise.Concatenate(axis, *x))
+
+    def layer_normalization(self, x: Node, epsilon: float, center: bool, scale: bool) -> Node:
+        gamma, beta = self.weights.get("gamma"), self.weights.get("beta")
+        return self.plan.append(normalization.LayerNormalization(x, gamma, beta, epsilon))
+
+    def noise(self, x: Node, stddev: float, seed: int | None) -> Node:
+        return self.plan.append(elementwise.GaussianNoise(x, stddev, self.number, seed)) if stddev else x
+
+    def rescaled(self, x: Node, scale: float, offset: float) -> Node:
+        return self.plan.append(elementwise.Scale(x, scale, offset))
+
     def recurrent(self, x: Node, cell: Cell, sequences: bool) -> Node:
         return self.plan.append(CELLS[cell.kind](x, cell, sequences, self.weights, self.number))
 

@@ -1,0 +1,375 @@
+"""Layers without time and without patches, with Keras's names and options.
+
+# x (N, ..., D) inputs, W (D, U) kernel, b (U) bias, Z weighted sum, A activation
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from simulator.errors import ShapeError
+from simulator.nn.activation import ACTIVATIONS
+from simulator.nn.backend.operation import Operations, Shape, T
+from simulator.nn.layer import Layer, Tensor, WeightSpec
+from simulator.nn.option import chosen, is_whole, require
+from simulator.nn.regularizer import regularizer_of
+
+
+def units_checked(layer: Any) -> None:
+    units = layer.units
+    good = is_whole(units) and units > 0
+    require(good, f"{type(layer).__name__} needs units to be a whole number above 0.", repr(units))
+
+
+@dataclass(eq=False)
+class InputLayer(Layer):
+    """Where data enter; `Input` makes one."""
+
+    shape: Shape = ()
+
+    def shape_of(self, *inputs: Shape) -> Shape:
+        return self.shape
+
+
+def Input(shape: tuple[int, ...], name: str = "") -> Tensor:
+    """The input of a network. shape is that of one sample, without the number of samples.
+
+    >>> Input((2,)).shape
+    (2,)
+    """
+    good = isinstance(shape, tuple | list) and 0 < len(shape) < 4 and all(is_whole(n) and n > 0 for n in shape)
+    require(good, "Input takes the shape of one sample, such as (2,), with up to 3 axes.", repr(shape))
+    layer = InputLayer(tuple(shape), name=name)
+    return Tensor(layer, (), layer.shape)
+
+
+@dataclass(eq=False)
+class Dense(Layer):
+    """activation(x @ W + b), on the last axis. W (D, units), b (units).
+
+    >>> Dense(3)(Input((2,))).shape
+    (3,)
+    """
+
+    units: int = 0
+    activation: str | None = None
+    use_bias: bool = True
+    kernel_initializer: str = "glorot_uniform"
+    bias_initializer: str = "zeros"
+    kernel_regularizer: Any = None
+
+    def __post_init__(self) -> None:
+        units_checked(self)
+        chosen("An activation", self.activation or "linear", ACTIVATIONS)
+        self.kernel_regularizer = regularizer_of(self.kernel_regularizer)
+
+    def shape_of(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        if len(x) > 2:
+            self.needs(1, x, "a vector or a sequence of vectors; flatten images first")
+        return (*x[:-1], self.units)
+
+    def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
+        shape = (inputs[0][-1], self.units)
+        specs = [
+            WeightSpec("kernel", "W", shape, self.kernel_initializer, "weights", "turned", self.kernel_regularizer)
+        ]
+        if self.use_bias:
+            specs.append(WeightSpec("bias", "b", (self.units,), self.bias_initializer, "biases", "column"))
+        return specs
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.activated(at.dense(x[0], self.use_bias), self.activation)
+
+
+@dataclass(eq=False)
+class Activation(Layer):
+    """An activation by name: linear, sigmoid, tanh, relu, leaky_relu, elu, softmax."""
+
+    activation: str = "linear"
+
+    def __post_init__(self) -> None:
+        chosen("An activation", self.activation, ACTIVATIONS)
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.activation(x[0], self.activation)
+
+
+@dataclass(eq=False)
+class ReLU(Layer):
+    """x where it is positive; otherwise negative_slope*x."""
+
+    negative_slope: float = 0.0
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.activation(x[0], "relu", self.negative_slope)
+
+
+@dataclass(eq=False)
+class LeakyReLU(Layer):
+    """x where it is positive; otherwise negative_slope*x."""
+
+    negative_slope: float = 0.3
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.activation(x[0], "leaky_relu", self.negative_slope)
+
+
+@dataclass(eq=False)
+class ELU(Layer):
+    """x where it is positive; otherwise alpha*(exp(x) - 1)."""
+
+    alpha: float = 1.0
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.activation(x[0], "elu", self.alpha)
+
+
+@dataclass(eq=False)
+class Softmax(Activation):
+    """exp(x)/sum(exp(x)) along the last axis."""
+
+    activation: str = "softmax"
+
+
+@dataclass(eq=False)
+class Flatten(Layer):
+    """The same numbers in one row per sample, so that the next layer's products run along it."""
+
+    def shape_of(self, *inputs: Shape) -> Shape:
+        return (math.prod(inputs[0]),)
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.reshaped(x[0], (math.prod(at.shape(x[0])),))
+
+
+@dataclass(eq=False)
+class Reshape(Layer):
+    """The same numbers in another shape."""
+
+    target_shape: Shape = ()
+
+    def __post_init__(self) -> None:
+        good = isinstance(self.target_shape, tuple | list) and all(isinstance(n, int) for n in self.target_shape)
+        require(good, "Reshape takes the shape of one sample, such as (3, 2).", repr(self.target_shape))
+        self.target_shape = tuple(self.target_shape)
+
+    def shape_of(self, *inputs: Shape) -> Shape:
+        target = self.target_shape
+        if math.prod(target) != math.prod(inputs[0]):
+            raise ShapeError(
+                f"Reshape keeps the number of entries. Received: {inputs[0]} to {target}. Check the product."
+            )
+        return target
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.reshaped(x[0], self.target_shape)
+
+
+@dataclass(eq=False)
+class Dropout(Layer):
+    """x * M / (1 - rate) in training, with one mask M of zeros and ones, drawn once and shown; x otherwise.
+
+    Keras draws a new mask for every batch; here it stays, so that every step can be followed.
+    """
+
+    rate: float = 0.5
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        good = isinstance(self.rate, int | float) and 0 <= self.rate < 1
+        require(good, "Dropout needs a rate from 0 to below 1.", self.rate)
+        seed = self.seed is None or (is_whole(self.seed) and self.seed >= 0)
+        require(seed, "Dropout needs a seed that is a whole number from 0.", repr(self.seed))
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.dropout(x[0], self.rate, self.seed)
+
+
+@dataclass(eq=False)
+class BatchNormalization(Layer):
+    """gamma * (x - mean)/sqrt(variance + epsilon) + beta, the statistics over all axes but the last.
+
+    Training takes those of the batch, and moves the moving ones towards them; a forward workbook uses the moving ones.
+    """
+
+    momentum: float = 0.99
+    epsilon: float = 0.001
+    center: bool = True
+    scale: bool = True
+
+    def __post_init__(self) -> None:
+        require(0 <= self.momentum < 1, "BatchNormalization needs a momentum from 0 to below 1.", self.momentum)
+        require(self.epsilon > 0, "BatchNormalization needs an epsilon above 0.", self.epsilon)
+
+    def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
+        shape = (inputs[0][-1],)
+        found = [WeightSpec("gamma", "gamma", shape, "ones", "scale")] if self.scale else []
+        found += [WeightSpec("beta", "beta", shape, "zeros", "shift")] if self.center else []
+        return [
+            *found,
+            WeightSpec("moving_mean", "mm", shape, "zeros", "moving mean", trainable=False),
+            WeightSpec("moving_variance", "mv", shape, "ones", "moving variance", trainable=False),
+        ]
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.batch_normalization(x[0], self.momentum, self.epsilon, self.center, self.scale)
+
+
+@dataclass(eq=False)
+class Embedding(Layer):
+    """A row of E for every number in the input: one_hot(x) @ E. x (N, T) from 0, E (input_dim, output_dim)."""
+
+    input_dim: int = 0
+    output_dim: int = 0
+    embeddings_initializer: str = "random_uniform"
+
+    def shape_of(self, *inputs: Shape) -> Shape:
+        for size in (self.input_dim, self.output_dim):
+            require(isinstance(size, int) and size > 0, "Embedding needs input_dim and output_dim above 0.", size)
+        self.needs(1, inputs[0], "class numbers")
+        return (*inputs[0], self.output_dim)
+
+    def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
+        shape = (self.input_dim, self.output_dim)
+        return [WeightSpec("embeddings", "E", shape, self.embeddings_initializer, "embeddings", "turned")]
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.embedding(x[0], self.input_dim)
+
+
+@dataclass(eq=False)
+class Add(Layer):
+    """The sum of its inputs: a residual connection."""
+
+    joins: ClassVar[bool] = True
+
+    def shape_of(self, *inputs: Shape) -> Shape:
+        if len(inputs) < 2 or len(set(inputs)) > 1:
+            raise ShapeError(
+                f"Add needs two or more inputs of one shape. Received: {', '.join(map(str, inputs))}. "
+                "Call it with a list: nn.Add()([x, y])."
+            )
+        return inputs[0]
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.add(*x)
+
+
+@dataclass(eq=False)
+class Concatenate(Layer):
+    """Its inputs side by side along an axis of a sample; -1 is that of the features."""
+
+    joins: ClassVar[bool] = True
+
+    axis: int = -1
+
+    def shape_of(self, *inputs: Shape) -> Shape:
+        first = inputs[0]
+        axis = self.axis if self.axis < 0 else self.axis - 1 - len(first)  # Keras counts the samples' axis too
+        fits = len(inputs) > 1 and -len(first) <= axis < 0
+        shapes = {tuple(n for k, n in enumerate(x) if k != len(x) + axis) for x in inputs}
+        if not fits or len(shapes) > 1 or len({len(x) for x in inputs}) > 1:
+            raise ShapeError(
+                f"Concatenate needs two or more inputs that differ in axis {self.axis} alone. "
+                f"Received: {', '.join(map(str, inputs))}. Call it with a list: nn.Concatenate()([x, y])."
+            )
+        shape = list(first)
+        shape[axis] = sum(x[axis] for x in inputs)
+        return tuple(shape)
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        axes = len(at.shape(x[0]))
+        return at.concatenated(self.axis % axes if self.axis < 0 else self.axis - 1, *x)
+
+
+@dataclass(eq=False)
+class LayerNormalization(Layer):
+    """gamma * (x - mean)/sqrt(variance + epsilon) + beta, the statistics over the last axis of every sample."""
+
+    epsilon: float = 0.001
+    center: bool = True
+    scale: bool = True
+
+    def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
+        shape = (inputs[0][-1],)
+        found = [WeightSpec("gamma", "gamma", shape, "ones", "scale")] if self.scale else []
+        return [*found, *([WeightSpec("beta", "beta", shape, "zeros", "shift")] if self.center else [])]
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.layer_normalization(x[0], self.epsilon, self.center, self.scale)
+
+
+@dataclass(eq=False)
+class GaussianNoise(Layer):
+    """x plus normal noise in training; x otherwise."""
+
+    stddev: float = 0.1
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        require(self.stddev >= 0, "GaussianNoise needs a stddev of 0 or more.", self.stddev)
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.noise(x[0], self.stddev, self.seed)
+
+
+@dataclass(eq=False)
+class Rescaling(Layer):
+    """x * scale + offset.
+
+    >>> Rescaling(1 / 255)(Input((28, 28, 1))).shape
+    (28, 28, 1)
+    """
+
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.rescaled(x[0], self.scale, self.offset)
+
+
+@dataclass(eq=False)
+class MultiHeadAttention(Layer):
+    """softmax(Q K.T / sqrt(key_dim)) V with one head, and an output projection. Called with (query, value).
+
+    With one input it is self-attention. x (N, T, D); WQ, WK, WV (D, key_dim), WO (key_dim, D).
+    """
+
+    joins: ClassVar[bool] = True
+
+    num_heads: int = 1
+    key_dim: int = 0
+    use_bias: bool = True
+    kernel_initializer: str = "glorot_uniform"
+
+    def shape_of(self, *inputs: Shape) -> Shape:
+        require(self.num_heads == 1, "A workbook shows attention with one head.", f"num_heads={self.num_heads}")
+        require(isinstance(self.key_dim, int) and self.key_dim > 0, "Attention needs a positive key_dim.", self.key_dim)
+        for shape in inputs:
+            self.needs(2, shape, "a sequence of vectors")
+        if len(inputs) > 2 or inputs[0][-1] != inputs[-1][-1]:
+            raise ShapeError(
+                f"Attention takes (query, value) with equally long vectors. Received: {', '.join(map(str, inputs))}."
+            )
+        return inputs[0]
+
+    def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
+        d, k = inputs[0][-1], self.key_dim
+        found = []
+        for letter, shape, what in (
+            ("Q", (d, k), "query"),
+            ("K", (d, k), "key"),
+            ("V", (d, k), "value"),
+            ("O", (k, d), "output"),
+        ):
+            name = f"{what}_kernel"
+            found.append(WeightSpec(name, f"W{letter}", shape, self.kernel_initializer, f"{what} weights", "turned"))
+            if self.use_bias:
+                found.append(WeightSpec(f"{what}_bias", f"b{letter}", shape[1:], "zeros", f"{what} biases", "column"))
+        return found
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.attention(x[0], x[-1], self.key_dim, self.use_bias)

@@ -1,0 +1,218 @@
+"""Callbacks, with Keras's names: what happens between the epochs of a training."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from simulator.nn.option import Configured, one_of, require
+
+if TYPE_CHECKING:
+    from simulator.nn.model import Model
+
+Logs = dict[str, float]
+
+
+class Callback:
+    """Base of all callbacks; `model` is the one that is trained."""
+
+    model: Model
+
+    def set_model(self, model: Model) -> None:
+        self.model = model
+
+    def on_train_begin(self, logs: Logs | None = None) -> None: ...
+
+    def on_train_end(self, logs: Logs | None = None) -> None: ...
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None: ...
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None: ...
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None: ...
+
+
+class History(Callback):
+    """What `fit` returns: history has a list per number, epoch has their epochs."""
+
+    def __init__(self) -> None:
+        self.epoch: list[int] = []
+        self.history: dict[str, list[float]] = {}
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+
+def _improves(monitor: str, mode: str) -> Callable[[float, float, float], bool]:
+    """Whether a value is better than another one by more than so much."""
+    one_of("mode", mode, ("auto", "min", "max"))
+    up = mode == "max" or (mode == "auto" and any(w in monitor for w in ("acc", "precision", "recall")))
+    return (lambda new, old, by: new > old + by) if up else (lambda new, old, by: new < old - by)
+
+
+def _monitored(monitor: str, logs: Mapping[str, float] | None) -> float:
+    logs = logs or {}
+    require(monitor in logs, f"monitor is one of {', '.join(logs)}.", f"'{monitor}'", "val_ needs validation data.")
+    return logs[monitor]
+
+
+@dataclass
+class EarlyStopping(Configured, Callback):
+    """Stops when a number has not improved by more than min_delta for `patience` epochs."""
+
+    monitor: str = "val_loss"
+    min_delta: float = 0.0
+    patience: int = 0
+    mode: str = "auto"
+    restore_best_weights: bool = False
+    start_from_epoch: int = 0
+    stopped_epoch: int = field(init=False, default=0)
+    best_epoch: int = field(init=False, default=0)
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.better = _improves(self.monitor, self.mode)
+        self.best: float | None = None
+        self.waited = 0
+        self.weights: list[Any] | None = None
+        self.stopped_epoch = self.best_epoch = 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        value = _monitored(self.monitor, logs)
+        if epoch < self.start_from_epoch:
+            return
+        if self.best is None or self.better(value, self.best, abs(self.min_delta)):
+            self.best, self.best_epoch, self.waited = value, epoch, 0
+            if self.restore_best_weights:
+                self.weights = [*self.model.get_weights()]
+            return
+        self.waited += 1
+        if self.waited >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        if self.restore_best_weights and self.weights is not None:
+            self.model.set_weights(self.weights)
+
+
+@dataclass
+class ModelCheckpoint(Configured, Callback):
+    """Saves the model after every epoch, or after those that are the best so far. {epoch} and logs go into the path."""
+
+    filepath: str = ""
+    monitor: str = "val_loss"
+    save_best_only: bool = False
+    save_weights_only: bool = False
+    mode: str = "auto"
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        require(bool(str(self.filepath)), "ModelCheckpoint needs a filepath.", repr(self.filepath))
+        self.better = _improves(self.monitor, self.mode)
+        self.best: float | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if self.save_best_only:
+            value = _monitored(self.monitor, logs)
+            if self.best is not None and not self.better(value, self.best, 0.0):
+                return
+            self.best = value
+        path = str(self.filepath).format(epoch=epoch + 1, **(logs or {}))
+        self.model.save_weights(path) if self.save_weights_only else self.model.save(path)
+
+
+@dataclass
+class LearningRateScheduler(Configured, Callback):
+    """Sets the learning rate of an epoch: schedule(epoch, rate), or schedule(epoch)."""
+
+    schedule: Any = None
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        require(callable(self.schedule), "LearningRateScheduler takes a function.", repr(self.schedule))
+        try:
+            rate = self.schedule(epoch, self.model.learning_rate)
+        except TypeError:
+            rate = self.schedule(epoch)
+        self.model.learning_rate = float(rate)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = self.model.learning_rate
+
+
+@dataclass
+class ReduceLROnPlateau(Configured, Callback):
+    """Multiplies the learning rate by `factor` when a number has not improved for `patience` epochs."""
+
+    monitor: str = "val_loss"
+    factor: float = 0.1
+    patience: int = 10
+    mode: str = "auto"
+    min_delta: float = 1e-4
+    cooldown: int = 0
+    min_lr: float = 0.0
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        require(self.factor < 1, "ReduceLROnPlateau needs a factor below 1.", self.factor)
+        self.better = _improves(self.monitor, self.mode)
+        self.best: float | None = None
+        self.waited = self.cooling = 0
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        value, rate = _monitored(self.monitor, logs), self.model.learning_rate
+        if logs is not None:
+            logs["learning_rate"] = rate
+        if self.cooling > 0:
+            self.cooling -= 1
+            self.waited = 0
+        if self.best is None or self.better(value, self.best, self.min_delta):
+            self.best, self.waited = value, 0
+        elif self.cooling <= 0:
+            self.waited += 1
+            if self.waited >= self.patience and rate > self.min_lr:
+                self.model.learning_rate = max(rate * self.factor, self.min_lr)
+                self.cooling, self.waited = self.cooldown, 0
+
+
+@dataclass
+class CSVLogger(Configured, Callback):
+    """Writes a row per epoch."""
+
+    filename: str = ""
+    separator: str = ","
+    append: bool = False
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        require(bool(str(self.filename)), "CSVLogger needs a filename.", repr(self.filename))
+        path = Path(self.filename)
+        self.has_heading = self.append and path.exists() and path.stat().st_size > 0
+        self.file: TextIO = path.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self.rows: Any = csv.writer(self.file, delimiter=self.separator)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        logs = logs or {}
+        if not self.has_heading:
+            self.rows.writerow(["epoch", *logs])
+            self.has_heading = True
+        self.rows.writerow([epoch, *logs.values()])
+        self.file.flush()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        self.file.close()
+
+
+@dataclass
+class LambdaCallback(Callback):
+    """Functions in place of methods."""
+
+    on_epoch_begin: Any = None
+    on_epoch_end: Any = None
+
+    def __post_init__(self) -> None:
+        for name in ("on_epoch_begin", "on_epoch_end"):
+            if getattr(self, name) is None:
+                setattr(self, name, lambda epoch, logs=None: None)

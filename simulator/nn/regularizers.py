@@ -1,0 +1,14 @@
+"""All penalties on weights, as Keras groups them."""
+
+from simulator.nn.regularizer import L1, L1L2, L2
+
+l1, l2, l1_l2 = L1, L2, L1L2
+
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "l1",
+    "l1_l2",
+    "l2",
+]

@@ -1,0 +1,38 @@
+"""Small helpers, as Keras groups them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from simulator.nn.option import require
+
+
+def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float32]:
+    """Class numbers (N,) as rows of zeros with a single 1, (N, num_classes).
+
+    >>> to_categorical([0, 2]).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    numbers = np.asarray(x)
+    numbers = numbers[..., 0] if numbers.ndim > 1 and numbers.shape[-1] == 1 else numbers
+    whole = numbers.astype(np.int64)
+    size = int(whole.max(initial=-1)) + 1 if num_classes is None else num_classes
+    fits = bool((whole == numbers).all()) and whole.min(initial=0) >= 0 and whole.max(initial=0) < max(size, 1)
+    require(fits, f"Class numbers are whole numbers from 0 to {size - 1}.", f"{numbers.min()} to {numbers.max()}")
+    found: NDArray[np.float32] = np.eye(size, dtype=np.float32)[whole]
+    return found
+
+
+def set_random_seed(seed: int) -> None:
+    """Models take their seed as an option; this seeds NumPy's own generator, for data that a script draws."""
+    np.random.seed(seed)
+
+
+def normalize(x: ArrayLike, axis: int = -1, order: int = 2) -> NDArray[Any]:
+    """x divided by its norm along an axis; zeros stay."""
+    array = np.asarray(x, dtype=float)
+    norm = np.linalg.norm(array, order, axis, keepdims=True)
+    return np.asarray(array / np.where(norm == 0, 1, norm))
