@@ -56,6 +56,11 @@ def reshaped(x: E, shape: Shape, text: str = "{0}") -> E:
 
 def join(parts: Sequence[E], axis: int, text: str = "") -> E:
     """Arrays one after the other along an axis that exists."""
+    seen = set[int]()
+    parts = list(parts)
+    for k, part in enumerate(parts):  # a gradient finds its window by the array, so one that repeats is copied
+        parts[k] = apply("copy", part) if part.serial in seen else part
+        seen.add(part.serial)
     return apply("join", *parts, axis=axis, text=text or "[" + ", ".join(f"{{{i}}}" for i in range(len(parts))) + "]")
 
 
