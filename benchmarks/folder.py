@@ -25,7 +25,7 @@ from simulator.errors import LayoutError
 from simulator.lessons import find_lesson
 
 LESSON, EPOCHS = "and", 70
-SIZES = (25, 50, 100, 200)
+SIZES = (50, 200)
 KINDS = 20  # different workbooks, of which a folder has copies
 AIM = 200  # workbooks a minute
 

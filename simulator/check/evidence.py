@@ -135,10 +135,14 @@ class Evidence:
             references = cells_in(cell.formula)
         except NotUnderstood:
             return Spelled(cell.formula, cell.offset, b == 0, (("cell", *at),))
-        targets = []
+        targets: list[tuple[object, ...]] = []
+        sheet, row, col = home
         for reference in references:
-            for corner in (reference.first, reference.last or reference.first):
-                place = (reference.sheet or home[0], *corner.at(*home[1:]))
+            for corner in (reference.first, reference.last):
+                if corner is None:
+                    targets.append(targets[-1])
+                    continue
+                place = (reference.sheet or sheet, *corner.at(row, col))
                 found = self.cells.get(place)
                 targets.append(("element", found[0], found[1] - b) if found else ("cell", *place))
         if not targets and not re.search("[A-Za-z_]", re.sub(r"[A-Za-z0-9.]+\(", "", cell.formula)):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import signal
@@ -128,6 +129,7 @@ def _interrupt_blocked() -> Iterator[None]:
 def _serve(connection: Connection[Any, Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))  # by the way that cleans up
+    gc.set_threshold(100_000)  # a workbook is many small objects that live together: 8 % of the time
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy comes with the work; threads reserve memory
     try:
         work = connection.recv()

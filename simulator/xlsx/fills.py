@@ -17,6 +17,7 @@ from simulator.xlsx.package import (
     with_attribute,
 )
 
+STYLE = re.compile(r"""\ss\s*=\s*["'](\d+)["']""")  # of a cell
 Place = tuple[int, int]  # row and column, from 0
 
 
@@ -103,8 +104,13 @@ def with_fills(text: str, fills: Mapping[Place, str], formats: dict[tuple[int, s
             put(new_cells(col), tag.start(), tag.start())
             if cells and cells[0] == col:
                 cells.popleft()
-                number = style((row, col), attributes_of(attributes).get("s", 0))
-                put(f"<{p}c{with_attribute(attributes, 's', number)}{empty}>", tag.start(), tag.end())
+                old = STYLE.search(attributes)
+                number = style((row, col), old[1] if old else 0)
+                if old:
+                    new = f"{attributes[: old.start(1)]}{number}{attributes[old.end(1) :]}"
+                else:
+                    new = f'{attributes} s="{number}"'
+                put(f"<{p}c{new}{empty}>", *tag.span())
         else:
             a = attributes_of(attributes)
             number = int(a["r"]) - 1 if "r" in a else -1

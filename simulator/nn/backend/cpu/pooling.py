@@ -133,34 +133,57 @@ class PairMaxPooling(Operation):
 
 
 class AveragePooling(Pooling):
-    """Padding doesn't count."""
+    """Rows first, then columns. Padding doesn't count."""
 
     def allocate(self, plan: Plan) -> None:
         super().allocate(plan)
         ones = np.zeros((1, *self.whole.shape[1:3], 1), np.float32)
         ones[self.inside] = 1
         self.share: Array = np.float32(1) / np.sum(list(self.windows(ones)), axis=0)
+        c, _, w, n = self.whole.shape
+        self.rows: Array = np.zeros((c, self.places[0], w, n), np.float32)  # sums over a window's rows
+
+    def _down(self, whole: AnyArray) -> Iterator[AnyArray]:
+        return (
+            whole[:, i : i + (self.places[0] - 1) * self.strides[0] + 1 : self.strides[0]] for i in range(self.size[0])
+        )
+
+    def _across(self, rows: AnyArray) -> Iterator[AnyArray]:
+        return (
+            rows[:, :, j : j + (self.places[1] - 1) * self.strides[1] + 1 : self.strides[1]]
+            for j in range(self.size[1])
+        )
 
     def forward(self, plan: Plan) -> None:
         self.enter()
-        first, *others = self.windows(self.whole)
-        np.copyto(self.y, first)
-        for view in others:
-            np.add(self.y, view, out=self.y)
+        _sum(self._down(self.whole), self.rows)
+        _sum(self._across(self.rows), self.y)
         np.multiply(self.y, self.share, out=self.y)
 
     def backward(self, plan: Plan) -> None:
         if self.dwhole is None:
             return
-        part = self.dy * self.share
-        if self.strides == self.size and not self.is_padded:  # what no window covers stays 0
-            for target in self.windows(self.dwhole):
-                np.copyto(target, part)
-        else:
-            self.dwhole.fill(0)
-            for target in self.windows(self.dwhole):
-                np.add(target, part, out=target)
+        np.multiply(self.dy, self.share, out=self.dy)
+        _spread(self.dy, self._across(self.rows), self.rows, self.strides[1] >= self.size[1])
+        _spread(self.rows, self._down(self.dwhole), self.dwhole, self.strides[0] >= self.size[0])
         self.leave()
+
+
+def _sum(parts: Iterator[AnyArray], out: AnyArray) -> None:
+    first, *others = parts
+    np.copyto(out, first)
+    for part in others:
+        np.add(out, part, out=out)
+
+
+def _spread(d: AnyArray, parts: Iterator[AnyArray], whole: AnyArray, apart: bool) -> None:
+    """d to all parts of an array; those that are apart from each other needn't be added up."""
+    whole.fill(0)
+    for part in parts:
+        if apart:
+            np.copyto(part, d)
+        else:
+            np.add(part, d, out=part)
 
 
 class GlobalPooling(Operation):

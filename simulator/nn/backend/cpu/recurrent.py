@@ -151,7 +151,7 @@ class SimpleRNN(Recurrent):
                 assert last is not None
                 np.copyto(d, last)
             np.copyto(self.errors[t], d)
-            self.act.slope(self.states[t + 1], self.errors[t])
+            self.act.slope(self.states[t + 1], self.errors[t], None)
 
 
 class LSTM(Recurrent):
@@ -201,15 +201,15 @@ class LSTM(Recurrent):
             di, df, dg, do = self._gates(self.errors[t])
             np.multiply(dh, self.acts[t], out=do)
             np.multiply(dh, o, out=one)
-            self.act.slope(self.acts[t], one)
+            self.act.slope(self.acts[t], one, None)
             np.add(dc, one, out=dc)
             np.multiply(dc, g, out=di)
             np.multiply(dc, self.cells[t], out=df)
             np.multiply(dc, i, out=dg)
             np.multiply(dc, f, out=dc)
-            self.gate.slope(self.sums[t, : 2 * h], self.errors[t, : 2 * h])
-            self.act.slope(g, dg)
-            self.gate.slope(o, do)
+            self.gate.slope(self.sums[t, : 2 * h], self.errors[t, : 2 * h], None)
+            self.act.slope(g, dg, None)
+            self.gate.slope(o, do, None)
 
 
 class GRU(Recurrent):
@@ -273,10 +273,10 @@ class GRU(Recurrent):
             np.multiply(dz, dh, out=dz)
             np.multiply(dh, update, out=one)
             np.subtract(dh, one, out=dg)
-            self.act.slope(g, dg)
+            self.act.slope(g, dg, None)
             if after:
                 np.multiply(dg, self.inner[t], out=dr)
-                self.gate.slope(s[: 2 * h], e[: 2 * h])
+                self.gate.slope(s[: 2 * h], e[: 2 * h], None)
                 np.copyto(p[: 2 * h], e[: 2 * h])
                 np.multiply(dg, reset, out=p[2 * h :])
                 np.copyto(dh, one)
@@ -286,7 +286,7 @@ class GRU(Recurrent):
             else:
                 inner = last @ dg  # d cost / d (r*h)
                 np.multiply(inner, before, out=dr)
-                self.gate.slope(s[: 2 * h], e[: 2 * h])
+                self.gate.slope(s[: 2 * h], e[: 2 * h], None)
                 np.copyto(p, e)
                 np.add(one, inner * reset, out=dh)
                 if t:

@@ -1,0 +1,228 @@
+"""Training at full size: data in and out, callbacks, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulator import nn
+from simulator.errors import SettingError, ShapeError, SimulatorError, TrainingError
+from simulator.nn import callbacks
+
+
+def blobs(samples: int = 60, seed: int = 0) -> tuple[Any, Any]:
+    """Points around three corners, and the corner's number."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, samples)
+    corners = np.array([[0.0, 2.0], [2.0, 0.0], [-2.0, -2.0]])
+    return (corners[y] + rng.normal(0, 0.3, (samples, 2))).astype(np.float32), y
+
+
+def network(**options: Any) -> nn.Model:
+    model = nn.Sequential([nn.Input((2,)), nn.Dense(8, activation="tanh"), nn.Dense(3, activation="softmax")])
+    return model.compile(nn.Adam(0.05), "sparse_categorical_crossentropy", **options)
+
+
+def test_a_network_learns_and_says_so() -> None:
+    model = network(metrics=["accuracy"])
+    history = model.fit(*blobs(), epochs=20, batch_size=16, validation_data=blobs(seed=1))
+    assert history.epoch == list(range(20))
+    assert list(history.history) == ["loss", "accuracy", "val_loss", "val_accuracy"]
+    assert history.history["loss"][-1] < 0.1 < history.history["loss"][0]
+    assert history.history["val_accuracy"][-1] == 1.0
+    x, y = blobs(seed=2)
+    assert (model.predict(x).argmax(-1) == y).all()
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others() -> None:
+    found = []
+    for seed in (0, 0, 1):
+        model = nn.Sequential(
+            [nn.Input((2,)), nn.Dense(8), nn.Dropout(0.3), nn.Dense(3, activation="softmax")], seed=seed
+        ).compile("adam", "sparse_categorical_crossentropy")
+        model.fit(*blobs(), epochs=2)
+        found.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+    assert (found[0] == found[1]).all()
+    assert (found[0] != found[2]).any()
+
+
+def test_epochs_in_two_calls_are_the_epochs_of_one() -> None:
+    once, twice = network(), network()
+    once.fit(*blobs(), epochs=4)
+    twice.fit(*blobs(), epochs=2)
+    twice.fit(*blobs(), epochs=4, initial_epoch=2)
+    for a, b in zip(once.get_weights(), twice.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_weights_that_are_set_are_those_that_are_used() -> None:
+    model = network()
+    x, _ = blobs()
+    model.predict(x)
+    model.set_weights([np.zeros_like(w) for w in model.get_weights()])
+    np.testing.assert_allclose(model.predict(x), 1 / 3, rtol=1e-6)
+
+
+def test_dropout_and_noise_are_for_training_alone() -> None:
+    model = nn.Sequential([nn.Input((50,)), nn.Dropout(0.5), nn.GaussianNoise(1.0), nn.Flatten()])
+    x = np.ones((40, 50), np.float32)
+    np.testing.assert_array_equal(model.predict(x), x)
+    drawn = model.network().predict(x, training=True)
+    assert abs(drawn.mean() - 1) < 0.1
+    assert abs(drawn.std() - np.sqrt(2)) < 0.1
+
+
+def test_validation_split_takes_the_last_samples() -> None:
+    x, y = blobs()
+    model, other = network(), network()
+    a = model.fit(x, y, epochs=2, validation_split=0.25).history
+    b = other.fit(x[:45], y[:45], epochs=2, validation_data=(x[45:], y[45:])).history
+    assert a == b
+
+
+# Callbacks
+
+
+def test_early_stopping_brings_back_the_best_weights() -> None:
+    model = network()
+    seen: list[Any] = []
+
+    class Worse(callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            assert logs is not None
+            logs["val_loss"] = [3.0, 1.0, 2.0, 2.0, 0.5][epoch]
+            seen.append(self.model.get_weights())
+
+    stop = callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+    history = model.fit(*blobs(), epochs=10, validation_data=blobs(), callbacks=[Worse(), stop])
+    assert (history.epoch, stop.best_epoch, stop.stopped_epoch) == ([0, 1, 2, 3], 1, 3)
+    for a, b in zip(model.get_weights(), seen[1], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_checkpoint_keeps_the_best_epoch(tmp_path: Path) -> None:
+    model = network()
+    keep = callbacks.ModelCheckpoint(str(tmp_path / "best.keras"), monitor="loss", save_best_only=True)
+    every = callbacks.ModelCheckpoint(str(tmp_path / "{epoch:02d}.keras"))
+    model.fit(*blobs(), epochs=3, callbacks=[keep, every])
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["01.keras", "02.keras", "03.keras", "best.keras"]
+    x, _ = blobs()
+    np.testing.assert_array_equal(nn.load_model(tmp_path / "best.keras").predict(x), model.predict(x))
+
+
+def test_rates_follow_schedules_and_plateaus() -> None:
+    model = network()
+    history = model.fit(*blobs(), epochs=3, callbacks=[callbacks.LearningRateScheduler(lambda e, r: 0.1 / (e + 1))])
+    np.testing.assert_allclose(history.history["learning_rate"], [0.1, 0.05, 0.1 / 3])
+    model.learning_rate = 0.08
+    plateau = callbacks.ReduceLROnPlateau(monitor="loss", factor=0.5, patience=1, min_delta=1e9, min_lr=0.02)
+    history = model.fit(*blobs(), epochs=5, callbacks=[plateau])
+    np.testing.assert_allclose(history.history["learning_rate"], [0.08, 0.08, 0.04, 0.02, 0.02])
+
+
+def test_a_log_has_a_row_per_epoch(tmp_path: Path) -> None:
+    model = network(metrics=["accuracy"])
+    for append in (False, True):
+        log = callbacks.CSVLogger(str(tmp_path / "log.csv"), append=append)
+        history = model.fit(*blobs(), epochs=2, callbacks=[log]).history
+    rows = list(csv.reader((tmp_path / "log.csv").open()))
+    assert rows[0] == ["epoch", "loss", "accuracy"]
+    assert [row[0] for row in rows[1:]] == ["0", "1", "0", "1"]
+    assert float(rows[-1][1]) == history["loss"][-1]
+
+
+# What is refused
+
+REFUSED: list[tuple[Callable[[nn.Model], Any], type[SimulatorError], str]] = [
+    (
+        lambda m: m.fit(np.zeros((4, 3)), [0, 1, 2, 0]),
+        ShapeError,
+        "Dense needs samples of shape (2,). Received: an array (4, 3). Give X the shape (N, 2).",
+    ),
+    (
+        lambda m: m.fit(np.zeros((4, 2)), [0, 1, 2]),
+        ShapeError,
+        "X and Y have as many rows. Received: 4 and 3.",
+    ),
+    (
+        lambda m: m.fit(np.zeros((4, 2)), [0, 1, 2, 3]),
+        SettingError,
+        "Labels of sparse_categorical_crossentropy are whole numbers from 0 to 2. Received: 3.",
+    ),
+    (
+        lambda m: m.fit([[0.0, np.nan]], [0]),
+        SettingError,
+        "X must be finite numbers. Received: nan at (0, 1). Remove these samples or fill them in.",
+    ),
+    (
+        lambda m: m.fit([["a", "b"]], [0]),
+        SettingError,
+        "X must be numbers in rows of one length. Received: <U1.",
+    ),
+    (
+        lambda m: m.fit(*blobs(), batch_size=0),
+        SettingError,
+        "batch_size must be a whole number above 0. Received: 0.",
+    ),
+    (
+        lambda m: m.fit(*blobs(), epochs=0),
+        SettingError,
+        "epochs must be a whole number above 0. Received: 0.",
+    ),
+    (
+        lambda m: m.fit(*blobs(), validation_split=1.0),
+        SettingError,
+        "validation_split is a share from 0 to below 1. Received: 1.0.",
+    ),
+    (
+        lambda m: m.fit(*blobs(), callbacks=[callbacks.EarlyStopping()]),
+        SettingError,
+        "monitor is one of loss. Received: 'val_loss'. val_ needs validation data.",
+    ),
+    (
+        lambda m: m.fit(*blobs(), backend="cuda"),
+        SettingError,
+        "A backend must be one of numpy, expressions. Received: 'cuda'.",
+    ),
+    (
+        lambda m: m.compile("adam", nn.losses.SparseCategoricalCrossentropy(from_logits=True)),
+        SettingError,
+        "sparse_categorical_crossentropy from logits follows a last layer with activation 'linear'. Received: Dense "
+        "with activation 'softmax'. Write nn.Dense(..., activation='linear') or choose another loss.",
+    ),
+    (
+        lambda m: m.compile("adam", "sparse_categorical_crossentropy", metrics=["acuracy"]),
+        SettingError,
+        "A metric must be one of binary_accuracy, categorical_accuracy, sparse_categorical_accuracy, "
+        "regression_accuracy, mean_squared_error, mean_absolute_error, perplexity, precision, recall. "
+        "Received: 'acuracy'. Did you mean 'binary_accuracy'?",
+    ),
+    (
+        lambda m: nn.SGD(clipnorm=1.0, clipvalue=1.0),
+        SettingError,
+        "An optimizer clips in one way. Received: clipnorm, clipvalue. Leave the others out.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("act", "error", "said"), REFUSED, ids=[r[2][:40] for r in REFUSED])
+def test_what_does_not_fit_is_refused(act: Callable[[nn.Model], Any], error: type[SimulatorError], said: str) -> None:
+    with pytest.raises(error) as caught:
+        act(network())
+    assert str(caught.value) == said
+
+
+def test_a_loss_that_is_no_number_stops_the_training() -> None:
+    model = nn.Sequential([nn.Input((2,)), nn.Dense(4, activation="relu"), nn.Dense(1)])
+    model.compile(nn.SGD(1e6), "mse")
+    x, y = blobs()
+    with np.errstate(all="ignore"), pytest.raises(TrainingError) as caught:
+        model.fit(x, y.astype(float), epochs=50, shuffle=False)
+    assert str(caught.value).startswith("A loss must be a finite number. Received: ")
+    assert str(caught.value).endswith("Try a smaller learning rate, clipnorm, or inputs scaled to about 1.")
+    assert " in epoch " in str(caught.value)
