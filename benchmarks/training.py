@@ -62,7 +62,7 @@ def our_model(name: str) -> Any:
         return layers.Conv2D(filters, size, padding=padding, activation=activation)
 
     pool, flat, classes = layers.MaxPooling2D, layers.Flatten, layers.Dense(10, activation="softmax")
-    parts = {
+    parts: dict[str, Callable[[], Any]] = {
         "LeNet": lambda: [
             conv(6, 5, "same", "sigmoid"), layers.AveragePooling2D(2), conv(16, 5, "valid", "sigmoid"),
             layers.AveragePooling2D(2), flat(), *sigmoids(120, 84), classes,
@@ -105,7 +105,7 @@ def theirs(name: str) -> Callable[[], None]:
 
     relu, pool, sigmoid = nn.ReLU, nn.MaxPool2d, nn.Sigmoid
 
-    class Recurrent(nn.Module):  # type: ignore[misc,unused-ignore]
+    class Recurrent(nn.Module):  # type: ignore[misc]
         def __init__(self, kind: Any, inputs: int, units: int, outputs: int, sequences: bool) -> None:
             super().__init__()
             self.cell, self.head = kind(inputs, units, batch_first=True), nn.Linear(units, outputs)
@@ -115,7 +115,7 @@ def theirs(name: str) -> Callable[[], None]:
             h, _ = self.cell(x)
             return self.head(h if self.sequences else h[:, -1])
 
-    makers = {
+    makers: dict[str, Callable[[], Any]] = {
         "LeNet": lambda: images(
             nn.Conv2d(1, 6, 5, padding=2), sigmoid(), nn.AvgPool2d(2), nn.Conv2d(6, 16, 5), sigmoid(), nn.AvgPool2d(2),
             nn.Flatten(), nn.Linear(400, 120), sigmoid(), nn.Linear(120, 84), sigmoid(), nn.Linear(84, 10),
@@ -149,7 +149,7 @@ def theirs(name: str) -> Callable[[], None]:
             optimizer.zero_grad()
             out = net(inputs)
             cost = loss(out.reshape(-1, VOCABULARY), labels.reshape(-1)) if clips else loss(out, labels)
-            cost.backward()  # type: ignore[no-untyped-call,unused-ignore]
+            cost.backward()
             if clips:
                 nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimizer.step()

@@ -91,8 +91,8 @@ def _read(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
             if sum(archive.getinfo(name).file_size for name in names) > LARGEST:
                 raise ModelError(_refused(path, f"more than {LARGEST >> 30} GiB"))
             return {name: archive.read(name) for name in names}
-    except KeyError as error:
-        raise ModelError(_refused(path, f"a zip without {error.args[0]}")) from None
+    except KeyError:
+        raise ModelError(_refused(path, f"a zip without {' and '.join(names)}")) from None
     except (OSError, zipfile.BadZipFile, RuntimeError, EOFError, ValueError, NotImplementedError) as error:
         raise ModelError(_refused(path, getattr(error, "strerror", None) or str(error))) from None
     except Exception as error:  # zlib.error, when it is cut off

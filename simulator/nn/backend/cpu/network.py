@@ -154,7 +154,8 @@ class CpuNetwork:
         def guarded(plan: Plan) -> Any:
             np.setbufsize(BUFFER)
             try:
-                return do(plan)
+                with np.errstate(all="ignore"):  # fit says where a loss is no number
+                    return do(plan)
             except BaseException:
                 plan.meeting.barrier.abort()
                 raise

@@ -141,7 +141,7 @@ class AveragePooling(Pooling):
         ones[self.inside] = 1
         self.share: Array = np.float32(1) / np.sum(list(self.windows(ones)), axis=0)
         c, _, w, n = self.whole.shape
-        self.rows: Array = np.zeros((c, self.places[0], w, n), np.float32)  # sums over a window's rows
+        self.sums: Array = np.zeros((c, self.places[0], w, n), np.float32)  # sums over a window's rows
 
     def _down(self, whole: AnyArray) -> Iterator[AnyArray]:
         return (
@@ -156,16 +156,16 @@ class AveragePooling(Pooling):
 
     def forward(self, plan: Plan) -> None:
         self.enter()
-        _sum(self._down(self.whole), self.rows)
-        _sum(self._across(self.rows), self.y)
+        _sum(self._down(self.whole), self.sums)
+        _sum(self._across(self.sums), self.y)
         np.multiply(self.y, self.share, out=self.y)
 
     def backward(self, plan: Plan) -> None:
         if self.dwhole is None:
             return
         np.multiply(self.dy, self.share, out=self.dy)
-        _spread(self.dy, self._across(self.rows), self.rows, self.strides[1] >= self.size[1])
-        _spread(self.rows, self._down(self.dwhole), self.dwhole, self.strides[0] >= self.size[0])
+        _spread(self.dy, self._across(self.sums), self.sums, self.strides[1] >= self.size[1])
+        _spread(self.sums, self._down(self.dwhole), self.dwhole, self.strides[0] >= self.size[0])
         self.leave()
 
 
