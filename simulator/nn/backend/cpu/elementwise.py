@@ -20,6 +20,11 @@ class Curve(NamedTuple):
     apply: Callable[[AnyArray, AnyArray], None]
     slope: Callable[[AnyArray, AnyArray, AnyArray | None], None]
 
+    def factor(self, a: AnyArray, out: AnyArray) -> None:
+        """The slope itself."""
+        out.fill(1)
+        self.slope(a, out, None)
+
 
 def _sigmoid(z: AnyArray, out: AnyArray) -> None:
     # tanh has vector code in NumPy, exp and a division cost 1.5 times as much

@@ -21,9 +21,11 @@ from simulator.nn.backend.cpu.operations import CpuOperations
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Meeting, Node, Plan, Rows, Weight, inwards, outwards
 from simulator.nn.layer import Layer, Tensor, walk
 from simulator.nn.optimizer import Optimizer, Schedule
+from simulator.nn.recurrent import Recurrent
 
 THREADS = 2  # more weren't measured
 FEWEST = 8  # samples of a plan: threads with fewer wait for each other longer than they work
+SHORTEST = 3_000  # numbers of a recurrent state: shorter calls wait for the interpreter's lock, half as fast
 PIECE = 1 << 18  # numbers of a weight that are updated at a time: they stay in the second-level cache
 BUFFER = 512  # numbers: with NumPy's 8,192, strided operands are copied before every ufunc, 2 to 8 % of a step
 
@@ -102,6 +104,8 @@ class CpuNetwork:
         key = batch, learning
         if key not in self._plans:
             count = max(1, min(self.threads, os.cpu_count() or 1, batch // FEWEST))
+            narrow = min((t.layer.units for t in walk(self.output) if isinstance(t.layer, Recurrent)), default=SHORTEST)
+            count = count if narrow * batch // count >= SHORTEST else 1
             edges = [round(k * batch / count) for k in range(count + 1)]
             shared: dict[Any, AnyArray] = {}
             meeting = Meeting(count)

@@ -9,7 +9,7 @@ from simulator.errors import SettingError
 from simulator.nn.backend.cpu import dense, elementwise, normalization, pooling
 from simulator.nn.backend.cpu.convolution import Convolution
 from simulator.nn.backend.cpu.plan import Node, Plan, Weight
-from simulator.nn.backend.cpu.recurrent import CELLS
+from simulator.nn.backend.cpu.recurrent import recurrent
 from simulator.nn.backend.operation import Cell, Operations, Shape
 
 
@@ -118,7 +118,7 @@ class CpuOperations(Operations[Node]):
         return self.plan.append(elementwise.Scale(x, scale, offset))
 
     def recurrent(self, x: Node, cell: Cell, sequences: bool) -> Node:
-        return self.plan.append(CELLS[cell.kind](x, cell, sequences, self.weights, self.number))
+        return self.plan.append(recurrent(x, cell, sequences, self.weights))
 
     def attention(self, query: Node, value: Node, key_dim: int, bias: bool) -> Node:
         raise SettingError("Attention is shown in workbooks; at full size it isn't there yet. Received: attention.")
