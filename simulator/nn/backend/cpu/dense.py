@@ -29,8 +29,9 @@ class Dense(Operation):
         self.own = self.x is not mine  # the input is somewhere else and must be copied
         self.columns = mine
         if plan.learning:
-            self.errors = plan.share((key, "dz"), u)
-            self.all_x, self.all_dz = plan.shared[key, "x"], plan.shared[key, "dz"]
+            self.all_x = plan.shared[key, "x"]
+            # Turned: the product of rows of x with it is twice as fast than with (U, N).
+            self.all_dz = plan.shared.setdefault((key, "dz"), np.zeros((plan.batch, u), np.float32))
 
     def forward(self, plan: Plan) -> None:
         if not self.is_sequence and self.own:
@@ -41,10 +42,10 @@ class Dense(Operation):
         if self.is_sequence:
             t, d, n = self.x.shape
             columns = self.x.transpose(1, 0, 2).reshape(d, t * n)
-            errors = self.dy.transpose(1, 0, 2).reshape(-1, t * n)
-            self.dw: Array = columns @ errors.T
+            errors = self.dy.transpose(0, 2, 1).reshape(t * n, -1)
+            self.dw: Array = columns @ errors
         else:
-            np.copyto(self.errors, self.dy)
+            np.copyto(self.all_dz[plan.where], self.dy.T)
         if self.dx is not None:
             np.matmul(self.w.value, self.dy, out=self.dx)
 
@@ -54,7 +55,7 @@ class Dense(Operation):
     def rows(self) -> list[tuple[Weight, Rows]]:
         if self.is_sequence:
             return []
-        return [(self.w, lambda a, b: np.matmul(self.all_x[a:b], self.all_dz.T))]
+        return [(self.w, lambda a, b: np.matmul(self.all_x[a:b], self.all_dz))]
 
 
 class Embedding(Operation):

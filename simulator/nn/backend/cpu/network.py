@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from simulator.nn.backend.cpu.elementwise import Activation, curve_of
 from simulator.nn.backend.cpu.loss import LOSSES, Loss, huber
@@ -187,9 +189,12 @@ class CpuNetwork:
         with self.limited(plans):
             return np.concatenate(self._each(plans, do))
 
-    def limited(self, plans: Sequence[Plan]) -> threadpool_limits:
+    def limited(self, plans: Sequence[Plan]) -> AbstractContextManager[object]:
         """BLAS with one thread where the plans have one each: two of both take twice the time of either."""
-        return threadpool_limits(1 if len(plans) > 1 else None, "blas")
+        if len(plans) == 1:
+            return nullcontext()
+        found: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
+        return found
 
     def evaluate(self, p: Array, y: AnyArray) -> float:
         """The sum of the losses of all entries of a batch."""
@@ -315,6 +320,11 @@ class CpuNetwork:
                 do(piece)
 
         self._each(plans, do_mine)
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    return ThreadpoolController()  # looking for the libraries takes a millisecond
 
 
 def penalty_of(w: Weight) -> float:
