@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.report import machine, write_section
 
-BATCHES = 4  # different batches that are trained on in turn
+BATCHES = 16  # different batches that are trained on in turn
 SECONDS, TURNS, TRIES, NOISE = 0.5, 7, 20, 0.08
 # name -> batch, aim of PyTorch's time over ours
 MODELS = {

@@ -86,9 +86,9 @@ def fit(
                     break
             logs = {"loss": total / seen} | _results(metrics)
             if held is not None:
-                model.updated()
                 logs |= {f"val_{name}": value for name, value in evaluated(model, *held, size).items()}
-            model.updated()
+            if callbacks:
+                model.updated()  # they may look at the weights
             for callback in [*callbacks, history]:
                 callback.on_epoch_end(epoch, logs)
             if verbose:
@@ -151,7 +151,7 @@ def inputs_of(model: Model, x: ArrayLike) -> Array:
             f"{name} needs samples of shape {wanted}. Received: an array {array.shape}. "
             f"Give X the shape (N, {', '.join(map(str, wanted))})."
         )
-    array = array.astype(np.float32) if array.dtype.kind == "f" else array
+    array = array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
     _finite(array, "X")
     return array
 

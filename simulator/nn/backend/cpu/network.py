@@ -25,7 +25,9 @@ from simulator.nn.layer import Layer, Tensor, walk
 from simulator.nn.optimizer import Optimizer, Schedule
 from simulator.nn.recurrent import Recurrent
 
-THREADS = 2  # more weren't measured
+# Plans of a batch, each in a thread with BLAS on one core; with one plan BLAS has all cores. On two cores of an EPYC two
+# plans took 0.93 (AlexNet) to 1.75 times (MLP) as long as one; they pay where the interpreter's lock changes hands quickly.
+THREADS = int(os.environ.get("SIMULATOR_THREADS", "1"))
 FEWEST = 8  # samples of a plan: threads with fewer wait for each other longer than they work
 SHORTEST = 3_000  # numbers of a recurrent state: shorter calls wait for the interpreter's lock, half as fast
 PIECE = 1 << 18  # numbers of a weight that are updated at a time: they stay in the second-level cache
