@@ -384,6 +384,42 @@ def playground(
     raise typer.Exit(0 if agrees else 1)
 
 
+@app.command()
+def experiments() -> None:
+    """List the larger experiments, with what the log book reports of them."""
+    from simulator.experiments import EXPERIMENTS
+
+    for e in EXPERIMENTS.values():
+        reported = ", ".join(f"{name} {value:g}" for name, value in e.reported.items())
+        typer.echo(f"{e.name:<22} {e.title}; {e.data}, {e.epochs} epochs. Log book: {reported}")
+
+
+@app.command()
+def run(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An experiment of 'simulator experiments'.")],
+    epochs: Epochs = None,
+    samples: Annotated[int | None, typer.Option("--samples", help="Train on so many samples only.")] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of first weights and of the order of data.")] = 0,
+    changes: Changes = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    out: Annotated[Path, typer.Option("--out", help="The folder for NAME/ with its results.")] = Path("reports"),
+) -> None:
+    """Run an experiment at full size and report it: figures, a page, a workbook."""
+    from simulator.experiments import find_experiment
+    from simulator.experiments.run import run_experiment
+    from simulator.report.experiment import compared, write_report
+
+    experiment = find_experiment(name)
+    folder = out / experiment.name
+    outcome = run_experiment(
+        experiment, folder, epochs, samples, seed, _settings(changes), resume, lambda line: typer.echo(line)
+    )
+    page, *_ = write_report(outcome, folder)
+    for what, reported, here, verdict in compared(outcome.record):
+        typer.echo(f"{what}: log book {reported:g}, here {here:.4g} ({verdict})")
+    typer.echo(f"Open {page}; figures, record.json and a workbook lie beside it.")
+
+
 def _settings(changes: list[str] | None) -> dict[str, float]:
     settings = {}
     for change in changes or ():

@@ -42,6 +42,10 @@ class SubmissionError(WorkbookError):
     """A handed-in file that is no workbook, is damaged or costs too much to read."""
 
 
+class DataError(SimulatorError, OSError):
+    """A data set that can't be had, or isn't what it should be."""
+
+
 class ModelError(SimulatorError, OSError):
     """A saved model that can't be read or written."""
 

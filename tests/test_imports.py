@@ -8,7 +8,7 @@ from pathlib import Path
 import simulator
 
 ROOT = Path(simulator.__file__).parent
-ORDER = ["datasets", "tape", "sheet", "nn", "lessons", "book", "xlsx", "check", "report"]
+ORDER = ["datasets", "tape", "sheet", "nn", "experiments", "lessons", "book", "xlsx", "check", "report"]
 HANDS_OVER = {
     "nn/model.py": {"simulator.xlsx.build", "simulator.xlsx.verify"},
     "lessons/gallery.py": {"simulator.xlsx.verify"},
@@ -16,7 +16,8 @@ HANDS_OVER = {
 FOREIGN = {"xlsxwriter": {"xlsx/writer.py"}, "ironcalc": {"xlsx/engines/ironcalc.py"}}
 FOREIGN |= {"formualizer": {"xlsx/engines/formualizer.py"}, "python_calamine": {"xlsx/engines/stored.py"}}
 FOREIGN |= {"openpyxl": {"xlsx/reader.py"}, "typer": {"cli.py"}, "rich": {"cli.py"}, "pandas": {"lessons/run.py"}}
-FOREIGN |= {"matplotlib": {"report/figure.py"}}
+FOREIGN |= {"matplotlib": {"report/figure.py"}, "threadpoolctl": {"nn/backend/cpu/network.py"}}
+FOREIGN |= {"safetensors": {"nn/store.py", "experiments/run.py"}}
 
 
 def imported(file: Path) -> set[str]:

@@ -137,7 +137,67 @@ class Bars:
             ax.text(0.5, 0.5, "none", transform=ax.transAxes, ha="center", va="center", color=MUTED)
 
 
-Drawn = Plane | Curves | Histogram | Strips | Bars
+@dataclass(frozen=True)
+class Lines:
+    """Named curves over epochs 1, 2, ...; levels as named horizontal lines."""
+
+    title: str
+    values: Sequence[tuple[str, Sequence[float]]]
+    unit: str
+    levels: Sequence[tuple[str, float]] = ()
+
+    def draw(self, ax: Axes) -> None:
+        for (name, values), color in zip(self.values, (POSITIVE, ACCENT, NEGATIVE), strict=False):
+            ax.plot(range(1, len(values) + 1), values, color=color, linewidth=1.8, marker="o", markersize=3, label=name)
+        for name, value in self.levels:
+            ax.axhline(value, color=GOOD, linewidth=1, linestyle="--", label=name)
+        ax.set(xlabel="epoch", ylabel=self.unit)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.legend(frameon=False, fontsize=8)
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """counts (K, K): how often each class, in rows, was taken for each, in columns."""
+
+    title: str
+    counts: NDArray[np.int64]
+    classes: Sequence[str]
+
+    def draw(self, ax: Axes) -> None:
+        share = self.counts / np.maximum(self.counts.sum(axis=1, keepdims=True), 1)
+        ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        for row, col in np.ndindex(*self.counts.shape):
+            if self.counts[row, col]:
+                color = "white" if share[row, col] > 0.5 else INK
+                ax.text(col, row, str(self.counts[row, col]), ha="center", va="center", fontsize=6, color=color)
+        names = range(len(self.classes))
+        ax.set_xticks(names, self.classes, rotation=60, ha="right")
+        ax.set_yticks(names, self.classes)
+        ax.set(xlabel="taken for", ylabel="is")
+        ax.grid(False)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """pictures (n, H, W), at most twelve, with a caption each; dark is low."""
+
+    title: str
+    pictures: Array
+    captions: Sequence[str]
+
+    def draw(self, ax: Axes) -> None:
+        ax.axis("off")
+        across = 4
+        for k, (picture, caption) in enumerate(zip(self.pictures[:12], self.captions, strict=False)):
+            row, col = divmod(k, across)
+            inner = ax.inset_axes((col / across + 0.01, 1 - (row + 1) / 3 + 0.06, 0.22, 0.25))
+            inner.imshow(picture, cmap="gray", interpolation="nearest")
+            inner.set_title(caption, fontsize=6, color=INK, pad=2)
+            inner.axis("off")
+
+
+Drawn = Plane | Curves | Histogram | Strips | Bars | Lines | Confusion | Pictures
 
 
 def draw_figure(path: Path, title: str, panels: Sequence[Drawn]) -> Path:

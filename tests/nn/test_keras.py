@@ -72,6 +72,12 @@ def two_uses(k: Any) -> Any:
     return k.Model(inputs, k.layers.Dense(2)(k.layers.Concatenate()([x, y, y])))
 
 
+@pytest.fixture(autouse=True)
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that what they add up is tested too; the case of one thread is in test_fit.py."""
+    monkeypatch.setenv("SIMULATOR_THREADS", "2")
+
+
 IMAGE, SEQUENCE = (8, 9, 3), (7, 5)
 CASES: dict[str, Build] = {
     "dense": sequential((5,), dense(4, activation="relu"), dense(2)),

@@ -23,15 +23,24 @@ from simulator.nn.backend.cpu.operations import CpuOperations
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Meeting, Node, Plan, Rows, Weight, inwards, outwards
 from simulator.nn.layer import Layer, Tensor, walk
 from simulator.nn.optimizer import Optimizer, Schedule
+from simulator.nn.option import require
 from simulator.nn.recurrent import Recurrent
 
-# Plans of a batch, each in a thread with BLAS on one core; with one plan BLAS has all cores. On two cores of an EPYC two
-# plans took 0.93 (AlexNet) to 1.75 times (MLP) as long as one; they pay where the interpreter's lock changes hands quickly.
-THREADS = int(os.environ.get("SIMULATOR_THREADS", "1"))
 FEWEST = 8  # samples of a plan: threads with fewer wait for each other longer than they work
 SHORTEST = 3_000  # numbers of a recurrent state: shorter calls wait for the interpreter's lock, half as fast
 PIECE = 1 << 18  # numbers of a weight that are updated at a time: they stay in the second-level cache
 BUFFER = 512  # numbers: with NumPy's 8,192, strided operands are copied before every ufunc, 2 to 8 % of a step
+
+
+def threads_wanted() -> int:
+    """How many plans a batch has, each in a thread with BLAS on one core; with one plan BLAS has all cores.
+
+    On two cores of an EPYC two plans took 0.93 (AlexNet) to 1.75 times (MLP) as long as one; they pay where the
+    interpreter's lock changes hands quickly. SIMULATOR_THREADS in the environment sets another number.
+    """
+    given = os.environ.get("SIMULATOR_THREADS", "1")
+    require(given.isdecimal() and int(given) > 0, "SIMULATOR_THREADS is a whole number above 0.", f"'{given}'")
+    return int(given)
 
 
 @dataclass
@@ -96,7 +105,7 @@ class CpuNetwork:
     delta: float = 1.0  # of the Huber loss
     from_logits: bool = False
     seed: int = 0
-    threads: int = THREADS
+    threads: int = field(default_factory=threads_wanted)
     step_number: int = 0
     states: dict[int, dict[str, Array]] = field(default_factory=dict)
     _plans: dict[tuple[int, bool], list[Plan]] = field(default_factory=dict)
@@ -298,6 +307,29 @@ class CpuNetwork:
 
     def penalty(self) -> float:
         return sum(penalty_of(w) for ws in self.weights.values() for w in ws.values())
+
+    # What a later training needs to go on
+
+    def state(self) -> dict[str, Array]:
+        """Weights, what the optimizer remembers, and the number of steps; `restore` takes it back."""
+        found: dict[str, Array] = {"step": np.array([self.step_number], np.float32)}
+        for number, weights in self.weights.items():
+            for name, w in weights.items():
+                found[f"{number}/{name}"] = w.value
+                found |= {f"{number}/{name}/{key}": a for key, a in self.states.get(id(w), {}).items()}
+        return found
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        self.step_number = int(state["step"][0])
+        for number, weights in self.weights.items():
+            for name, w in weights.items():
+                start = f"{number}/{name}"
+                w.value[...] = state[start]
+                kept = {
+                    key.removeprefix(f"{start}/"): a.copy() for key, a in state.items() if key.startswith(f"{start}/")
+                }
+                if kept:
+                    self.states[id(w)] = kept
 
     def rate(self) -> float:
         """The learning rate of this step."""

@@ -1,0 +1,132 @@
+"""An experiment's workbook: its history with charts and live answers, and the confusion matrix with live rates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulator.book.workbook import Workbook
+from simulator.sheet.address import a1
+from simulator.sheet.chart import Area, Chart, Series
+from simulator.sheet.sheet import Highlight, Sheet
+from simulator.sheet.style import BODY, COST, HEADING, INPUT, LABEL, SUBTITLE, TITLE, header, restyled
+
+HISTORY, CONFUSION = "History", "Confusion"
+FIRST = 12  # row of the first epoch, from 0
+ANSWER = 6  # column of the answers
+THRESHOLD = 0.8  # of the accuracy, a number to play with
+
+
+def experiment_workbook(record: dict[str, Any]) -> Workbook:
+    """The workbook of a record: every summary is a formula over the numbers beside it."""
+    sheets = (_history(record), _confusion(record))
+    origin = {"experiment": record["experiment"]}
+    return Workbook(record["title"], record["experiment"], record["epochs"], sheets, {}, origin=origin)
+
+
+def _history(record: dict[str, Any]) -> Sheet:
+    history = record["history"]
+    sheet = Sheet(HISTORY, "#2563EB")
+    sheet.put(0, 0, f"{record['title']}: epoch by epoch", TITLE)
+    settings = ", ".join(f"{name} {value:g}" for name, value in record["settings"].items())
+    sheet.put(1, 0, f"{record['data']}, {record['samples']:,} samples, {settings}, seed {record['seed']}", SUBTITLE)
+    epochs, last = len(history["loss"]), FIRST + len(history["loss"]) - 1
+    columns = {name: 1 + k for k, name in enumerate(history)}
+    sheet.put(FIRST - 1, 0, "epoch", header("given", level=2))
+    for name, col in columns.items():
+        sheet.put(FIRST - 1, col, name, header("cost", level=2))
+    for k in range(epochs):
+        sheet.put(FIRST + k, 0, k + 1, restyled(BODY, number_format="0"))
+        for name, col in columns.items():
+            sheet.put(FIRST + k, col, history[name][k], restyled(BODY, number_format=COST))
+
+    def area(name: str) -> str:
+        col = columns[name]
+        return f"{a1(FIRST, col, absolute=True)}:{a1(last, col, absolute=True)}"
+
+    numbers = f"{a1(FIRST, 0, absolute=True)}:{a1(last, 0, absolute=True)}"
+    watched = "val_loss" if "val_loss" in columns else "loss"
+    accuracy = "val_accuracy" if "val_accuracy" in columns else "accuracy"
+    losses, best = history[watched], min(history[watched])
+    sheet.put(3, 0, "Answers", HEADING)
+    _answer(sheet, 4, f"best epoch, by {watched}", losses.index(best) + 1,
+            f"INDEX({numbers},MATCH(MIN({area(watched)}),{area(watched)},0))", "0")  # fmt: skip
+    _answer(sheet, 5, f"best {accuracy}", max(history[accuracy]), f"MAX({area(accuracy)})", COST)
+    sheet.put(6, 0, "threshold", LABEL)
+    threshold = a1(*sheet.put(6, ANSWER, THRESHOLD, restyled(INPUT, number_format="0.00")), absolute=True)
+    at_least = [int(x >= THRESHOLD) for x in history[accuracy]]
+    formulas = [f"IF({a1(FIRST + k, columns[accuracy])}>={threshold},1,0)" for k in range(epochs)]
+    flags = {f"first epoch with {accuracy} at the threshold, 0 for none": ("reached", at_least, formulas)}
+    if watched == "val_loss":
+        rises = [int(k > 0 and losses[k] > losses[k - 1]) for k in range(epochs)]
+        col = columns[watched]
+        formulas = [f"IF({a1(FIRST + k, col)}>{a1(FIRST + k - 1, col)},1,0)" if k else "0" for k in range(epochs)]
+        flags["first epoch over-fitting: val_loss rises, 0 for none"] = ("rises", rises, formulas)
+    for k, (said, (name, values, formulas)) in enumerate(flags.items()):
+        col = 1 + len(columns) + k
+        sheet.put(FIRST - 1, col, name, header("given", level=2))
+        for row, (value, formula) in enumerate(zip(values, formulas, strict=True)):
+            sheet.put(FIRST + row, col, value, restyled(BODY, number_format="0"), formula=formula)
+        those = f"{a1(FIRST, col, absolute=True)}:{a1(last, col, absolute=True)}"
+        first = values.index(1) + 1 if 1 in values else 0
+        _answer(sheet, 7 + k, said, first, f"IFERROR(INDEX({numbers},MATCH(1,{those},0)),0)", "0")
+    x = Area(HISTORY, FIRST, 0, last, 0)
+    for place, kind in enumerate(("loss", "accuracy")):
+        curves = tuple(
+            Series(
+                name,
+                x,
+                Area(HISTORY, FIRST, columns[name], last, columns[name]),
+                tuple(float(k + 1) for k in range(epochs)),
+                tuple(history[name]),
+                markers=True,
+            )
+            for name in (kind, f"val_{kind}")
+            if name in columns
+        )
+        sheet.charts.append(Chart(kind, "epoch", kind, curves, 2 + 20 * place, 9, width=620, height=360, x_min=0))
+    sheet.widths = {0: 9} | dict.fromkeys(range(1, 8), 13.0)
+    sheet.freeze = (FIRST, 1)
+    return sheet.check()
+
+
+def _answer(sheet: Sheet, row: int, said: str, value: float, formula: str, number_format: str) -> None:
+    sheet.put(row, 0, said, LABEL)
+    sheet.put(row, ANSWER, value, restyled(BODY, number_format=number_format), formula=formula)
+
+
+def _confusion(record: dict[str, Any]) -> Sheet:
+    counts, classes = record["confusion"], record["classes"]
+    sheet, size, top = Sheet(CONFUSION, "#059669"), len(classes), 5
+    sheet.put(0, 0, "Test pictures: what was taken for what", TITLE)
+    sheet.put(
+        1, 0, "Rows are what a picture shows, columns what it was taken for; recall and precision follow.", SUBTITLE
+    )
+    right, total = sum(counts[k][k] for k in range(size)), sum(map(sum, counts))
+    whole = f"{a1(top, 1, absolute=True)}:{a1(top + size - 1, size, absolute=True)}"
+    diagonal = "+".join(a1(top + k, 1 + k) for k in range(size))
+    sheet.put(2, 0, "accuracy", LABEL)
+    sheet.put(2, 1, right / total, restyled(BODY, number_format=COST), formula=f"({diagonal})/SUM({whole})")
+    for k, name in enumerate(classes):
+        sheet.put(top - 1, 1 + k, name, header("given", level=2))
+        sheet.put(top + k, 0, name, header("given", level=2))
+        for j in range(size):
+            sheet.put(top + k, 1 + j, counts[k][j], restyled(BODY, number_format="0"))
+        row, col = f"{a1(top + k, 1)}:{a1(top + k, size)}", f"{a1(top, 1 + k)}:{a1(top + size - 1, 1 + k)}"
+        hit, in_row = counts[k][k], sum(counts[k])
+        in_col = sum(counts[j][k] for j in range(size))
+        cell = a1(top + k, 1 + k)
+        style = restyled(BODY, number_format="0.0%")
+        sheet.put(
+            top + k, 1 + size, hit / in_row if in_row else 0, style, formula=f"IF(SUM({row})=0,0,{cell}/SUM({row}))"
+        )
+        sheet.put(
+            top + size, 1 + k, hit / in_col if in_col else 0, style, formula=f"IF(SUM({col})=0,0,{cell}/SUM({col}))"
+        )
+    sheet.put(top - 1, 1 + size, "recall", header("cost", level=2))
+    sheet.put(top + size, 0, "precision", header("cost", level=2))
+    sheet.highlights.append(
+        Highlight((top, 1), (top + size - 1, size), "scale", low=0.0, high=float(max(map(max, counts))))
+    )
+    sheet.widths = {0: 13} | dict.fromkeys(range(1, size + 2), 10.5)
+    sheet.freeze = (top, 1)
+    return sheet.check()

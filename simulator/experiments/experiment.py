@@ -1,0 +1,62 @@
+"""What an experiment is: data, a network, how it is trained, and what the course's log book reports of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulator.errors import SettingError, did_you_mean
+from simulator.nn.model import Model
+from simulator.nn.option import is_whole, require
+
+Settings = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """build(settings, seed) gives the compiled model; settings has what --set may change, batch_size among them.
+
+    validation is the share of the training data that is held back; reported has the log book's numbers, by the names
+    that a record has for them; remark says what else the log book notes.
+    """
+
+    name: str
+    title: str
+    data: str
+    build: Callable[[Settings, int], Model]
+    epochs: int
+    settings: Mapping[str, float]
+    validation: float = 0.0
+    reported: Mapping[str, float] = field(default_factory=dict)
+    remark: str = ""
+
+    def settings_with(self, changes: Settings) -> dict[str, float]:
+        """All settings, some of them changed. Raises SettingError for one that isn't there."""
+        for name in changes:
+            require(
+                name in self.settings,
+                f"'{self.name}' has the settings {', '.join(self.settings)}.",
+                name,
+                did_you_mean(name, self.settings).strip(),
+            )
+        found = {**self.settings, **changes}
+        size = found["batch_size"]
+        require(float(size).is_integer() and size > 0, "batch_size is a whole number above 0.", f"{size:g}")
+        return found
+
+
+def find_experiment(name: str) -> Experiment:
+    """The experiment of that name. Raises SettingError, with the nearest, when there is none."""
+    from simulator.experiments import EXPERIMENTS
+
+    if name not in EXPERIMENTS:
+        raise SettingError(
+            f"An experiment is one of {', '.join(EXPERIMENTS)}. Received: '{name}'.{did_you_mean(name, EXPERIMENTS)}"
+        )
+    return EXPERIMENTS[name]
+
+
+def whole(value: Any, what: str) -> int:
+    require(is_whole(value) and value > 0, f"{what} is a whole number above 0.", repr(value))
+    return int(value)

@@ -1,0 +1,35 @@
+"""LeNet-5 on pictures of clothes, as the course trains it: sigmoids and average pooling."""
+
+from simulator import nn
+from simulator.experiments.experiment import Experiment, Settings
+
+
+def build(settings: Settings, seed: int) -> nn.Model:
+    model = nn.Sequential(
+        [
+            nn.Input((28, 28, 1)),
+            nn.Conv2D(6, 5, padding="same", activation="sigmoid"),
+            nn.AveragePooling2D(2),
+            nn.Conv2D(16, 5, activation="sigmoid"),
+            nn.AveragePooling2D(2),
+            nn.Flatten(),
+            nn.Dense(120, activation="sigmoid"),
+            nn.Dense(84, activation="sigmoid"),
+            nn.Dense(10, activation="softmax"),
+        ],
+        name="LeNet-5",
+        seed=seed,
+    )
+    return model.compile(nn.SGD(settings["learning_rate"]), "sparse_categorical_crossentropy", ["accuracy"])
+
+
+LENET = Experiment(
+    "lenet",
+    "LeNet-5 with sigmoids and average pooling",
+    "fashion-mnist",
+    build,
+    epochs=10,
+    settings={"learning_rate": 0.9, "batch_size": 128},
+    reported={"test accuracy": 0.840, "training accuracy": 0.854, "training loss": 0.391},
+    remark="28,673 examples a second on a laptop's GPU",
+)
