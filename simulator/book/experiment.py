@@ -78,7 +78,6 @@ def _history(record: dict[str, Any]) -> Sheet:
                 Area(HISTORY, FIRST, columns[name], last, columns[name]),
                 tuple(float(k + 1) for k in range(epochs)),
                 tuple(history[name]),
-                markers=True,
             )
             for name in (kind, f"val_{kind}")
             if name in columns
@@ -124,9 +123,7 @@ def _confusion(record: dict[str, Any]) -> Sheet:
         )
     sheet.put(top - 1, 1 + size, "recall", header("cost", level=2))
     sheet.put(top + size, 0, "precision", header("cost", level=2))
-    sheet.highlights.append(
-        Highlight((top, 1), (top + size - 1, size), "scale", low=0.0, high=float(max(map(max, counts))))
-    )
+    sheet.highlights.append(Highlight((top, 1), (top + size - 1, size), "shade"))
     sheet.widths = {0: 13} | dict.fromkeys(range(1, size + 2), 10.5)
     sheet.freeze = (top, 1)
     return sheet.check()

@@ -1,0 +1,142 @@
+"""Runs of experiments on small data: what they leave, and that an interrupted one goes on to the same weights."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulator.errors import ModelError, SettingError
+from simulator.experiments import EXPERIMENTS, find_experiment
+from simulator.experiments.experiment import Experiment
+from simulator.experiments.run import CHECKPOINT, run_experiment
+from tests.datasets.pictures import put_small_data
+
+LOGBOOK = Path(os.environ.get("SIMULATOR_DATA", "")) / ".." / "logbook" / "results.csv"
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    put_small_data(tmp_path / "data", monkeypatch)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_trains(name: str, small: Path) -> None:
+    outcome = run_experiment(EXPERIMENTS[name], small / "out", epochs=1, samples=128)
+    record = outcome.record
+    assert record["epochs"] == len(record["history"]["loss"]) == 1
+    assert np.isfinite(record["history"]["loss"]).all()
+    assert set(EXPERIMENTS[name].reported) <= set(record["results"])
+    assert sum(map(sum, record["confusion"])) == 100
+    reported = EXPERIMENTS[name].reported.get("parameters")
+    assert reported is None or reported == record["results"]["parameters"]
+
+
+def test_a_network_learns_what_is_easy(small: Path) -> None:
+    said: list[str] = []
+    outcome = run_experiment(EXPERIMENTS["mnist-96-96"], small, epochs=8, say=said.append)
+    assert outcome.record["results"]["test accuracy"] > 0.95
+    assert len(said) == 8
+    assert said[0].startswith("epoch 1 of 8: loss ")
+    assert said[0].endswith(" s left")
+
+
+def same(a: Any, b: Any) -> bool:
+    return all((x == y).all() for x, y in zip(a.get_weights(), b.get_weights(), strict=True))
+
+
+def test_a_resumed_run_ends_with_the_very_same_weights(small: Path) -> None:
+    whole = run_experiment(EXPERIMENTS["mnist-rate-0.01"], small / "whole", epochs=4)
+    run_experiment(EXPERIMENTS["mnist-rate-0.01"], small / "parts", epochs=2)
+    parts = run_experiment(EXPERIMENTS["mnist-rate-0.01"], small / "parts", epochs=4, resume=True)
+    assert same(whole.model, parts.model)
+    assert parts.record["history"] == whole.record["history"]
+    assert parts.record["results"] == whole.record["results"]
+    other = run_experiment(EXPERIMENTS["mnist-rate-0.01"], small / "other", epochs=4, seed=1)
+    assert not same(whole.model, other.model)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_a_run_that_is_killed_goes_on_to_the_same_weights(small: Path) -> None:
+    """Killed in the middle of an epoch, by a signal that nothing can catch."""
+    script = small / "run.py"
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from simulator.datasets import image\n"
+        f"image.SOURCES = {__import__('simulator').datasets.image.SOURCES!r}\n"
+        "from simulator.experiments import find_experiment\n"
+        "from simulator.experiments.run import run_experiment\n"
+        "run_experiment(find_experiment('mnist-convnet'), Path(sys.argv[1]), epochs=40)\n"
+    )
+    process = subprocess.Popen([sys.executable, str(script), str(small / "killed")])
+    checkpoint, waited = small / "killed" / CHECKPOINT, time.monotonic()
+    while not checkpoint.exists() and time.monotonic() - waited < 60:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    first = json.loads(_metadata(checkpoint)["run"])["epoch"]
+    assert 1 <= first < 40
+    resumed = run_experiment(EXPERIMENTS["mnist-convnet"], small / "killed", epochs=first + 2, resume=True)
+    whole = run_experiment(EXPERIMENTS["mnist-convnet"], small / "whole", epochs=first + 2)
+    assert same(resumed.model, whole.model)
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    from safetensors import safe_open
+
+    with safe_open(str(path), "numpy") as file:
+        return dict(file.metadata())
+
+
+def test_what_does_not_fit_a_checkpoint_is_refused(small: Path) -> None:
+    experiment = EXPERIMENTS["mnist-logistic"]
+    with pytest.raises(
+        ModelError, match=re.escape("--resume goes on from a checkpoint that a run has kept. Received: '")
+    ):
+        run_experiment(experiment, small / "absent", resume=True)
+    run_experiment(experiment, small, epochs=1)
+    with pytest.raises(SettingError, match=re.escape("Received: seed 5, and the checkpoint has 0.")):
+        run_experiment(experiment, small, epochs=2, seed=5, resume=True)
+    with pytest.raises(SettingError, match=r"Received: settings .*'learning_rate': 0.5"):
+        run_experiment(experiment, small, epochs=2, changes={"learning_rate": 0.5}, resume=True)
+    (small / CHECKPOINT).write_bytes((small / CHECKPOINT).read_bytes()[:-8])
+    with pytest.raises(ModelError, match=re.escape("--resume goes on from a checkpoint")):
+        run_experiment(experiment, small, epochs=2, resume=True)
+
+
+def test_unknown_names_and_numbers_are_refused(small: Path) -> None:
+    with pytest.raises(SettingError, match=re.escape("Received: 'lenett'. Did you mean 'lenet'?")):
+        find_experiment("lenett")
+    with pytest.raises(SettingError) as caught:
+        run_experiment(EXPERIMENTS["lenet"], small, changes={"learningrate": 1})
+    said = "'lenet' has the settings learning_rate, batch_size. Received: learningrate. Did you mean 'learning_rate'?"
+    assert str(caught.value) == said
+    with pytest.raises(SettingError, match=re.escape("batch_size is a whole number above 0. Received: 2.5.")):
+        run_experiment(EXPERIMENTS["lenet"], small, changes={"batch_size": 2.5})
+    with pytest.raises(SettingError, match=re.escape("--samples is a whole number above 0. Received: 0.")):
+        run_experiment(EXPERIMENTS["lenet"], small, samples=0)
+
+
+@pytest.mark.skipif(not LOGBOOK.is_file(), reason="the log book's numbers are not at hand")
+def test_reported_numbers_are_the_log_books() -> None:
+    with LOGBOOK.open(newline="", encoding="utf-8") as file:
+        rows = {row["experiment"]: row for row in csv.DictReader(file)}
+    for e in EXPERIMENTS.values():
+        row, first = rows[e.name], next(iter(e.reported.values()))
+        assert (row["data"], float(row["reported"])) == (e.data, first)
+
+
+def test_an_experiment_is_data_alone() -> None:
+    assert all(isinstance(e, Experiment) and e.name == name for name, e in EXPERIMENTS.items())
