@@ -17,7 +17,7 @@ from simulator.nn.activation import ACTIVATIONS
 from simulator.nn.backend.expression_cell import unrolled
 from simulator.nn.backend.operation import Cell, Operations, Shape
 from simulator.nn.initializer import Array
-from simulator.nn.option import chosen, require
+from simulator.nn.option import chosen
 from simulator.tape import namespace as tape
 from simulator.tape.arrangement import join, positions_of, reshaped, take
 from simulator.tape.convolution import convolve, window_max, window_mean, windows_of
@@ -201,9 +201,6 @@ class Expressions(Operations[E]):
         return self.result(y, "A", "rescaled")
 
     def recurrent(self, x: E, cell: Cell, sequences: bool) -> E:
-        plain = not (cell.dropout or cell.recurrent_dropout or cell.stateful or cell.backwards)
-        rule = "A workbook shows recurrent layers without dropout, state between batches and reading backwards."
-        require(plain, rule, f"{cell}")
         outputs = unrolled(self, x, cell)
         if not sequences:
             return outputs[-1]

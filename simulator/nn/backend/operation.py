@@ -21,10 +21,6 @@ class Cell(NamedTuple):
     recurrent_activation: str = "sigmoid"
     use_bias: bool = True
     reset_after: bool = True  # of a GRU
-    dropout: float = 0.0
-    recurrent_dropout: float = 0.0
-    stateful: bool = False
-    backwards: bool = False  # from the last step to the first
 
 
 class Operations(Generic[T]):

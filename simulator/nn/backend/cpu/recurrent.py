@@ -126,20 +126,14 @@ class Recurrent(Operation):
                 np.subtract(rest, ONE, out=rest)
 
     def forward(self, plan: Plan) -> None:
-        x = self.x[::-1] if self.cell.backwards else self.x
-        np.copyto(self.z[:-1, self.h : -1], x)
-        self.states[0] = self.states[-1] if self.cell.stateful else 0
+        np.copyto(self.z[:-1, self.h : -1], self.x)
         self.run(self.stacked())
-        found = self.states[1:]
-        if self.sequences:
-            np.copyto(self.y, found[::-1] if self.cell.backwards else found)
-        else:
-            np.copyto(self.y, found[-1])
+        np.copyto(self.y, self.states[1:] if self.sequences else self.states[-1])
 
     def backward(self, plan: Plan) -> None:
         dy: list[AnyArray | None] = [None] * self.steps
         if self.sequences:
-            dy = list(self.dy[::-1] if self.cell.backwards else self.dy)
+            dy = list(self.dy)
         else:
             dy[-1] = self.dy
         for start in range(0, self.steps, STEPS):
@@ -163,14 +157,13 @@ class Recurrent(Operation):
         if self.cell.use_bias:
             self.found["bias"] = self.back(b)
         if self.dx is not None:
-            dx = self.dx[::-1] if self.cell.backwards else self.dx
-            np.matmul(self.gates_of(self.named["kernel"].value), errors, out=dx)
+            np.matmul(self.gates_of(self.named["kernel"].value), errors, out=self.dx)
 
     def parts(self) -> list[tuple[Weight, Array]]:
         return [(self.named[name], grad) for name, grad in self.found.items()]
 
     def run(self, m: Array) -> None:
-        """All steps from states[0]; m is [U; W; b].T."""
+        """All steps from states[0], which are zeros; m is [U; W; b].T."""
         raise NotImplementedError
 
     def derive(self, some: slice) -> None:
@@ -216,7 +209,6 @@ class LSTM(Recurrent):
 
     def run(self, m: Array) -> None:
         m, h, one = _blocked(m, self.n), self.h, self.one
-        self.cells[0] = self.cells[-1] if self.cell.stateful else 0
         for t in range(self.steps):
             s, c = self.sums[t], self.cells[t + 1]
             _times(m, self.z[t], s)
