@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -50,11 +51,32 @@ def test_the_toml_describes_the_same_network(folder: Path) -> None:
     assert "16,630 formulas, all agree" in done.stdout
 
 
+TRAINS = """
+import numpy as np
+rng = np.random.default_rng(0)
+history = model.fit(rng.random((40, 28, 28, 1)), rng.integers(0, 10, 40), epochs=2, batch_size=16,
+                    validation_split=0.2, verbose=0).history
+print(sorted(history), model.count_params())
+"""
+
+
+@pytest.mark.parametrize("library", ["simulator", "keras"])
+def test_the_listing_at_full_size_runs_with_either_import(library: str, folder: Path) -> None:
+    listing = PYTHON[1]
+    if library == "keras":
+        pytest.importorskip("keras", reason="Keras is not installed") if not os.environ.get("CI") else None
+        listing = listing.replace("from simulator import nn as keras", "import keras").replace("simulator.nn", "keras")
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    command = [sys.executable, "-c", listing + TRAINS]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=environment)
+    assert done.stdout == "['accuracy', 'loss', 'val_accuracy', 'val_loss'] 54410\n", done.stderr
+
+
 def test_python_example(folder: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", PYTHON[1]], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", PYTHON[2]], cwd=folder, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert 0 < float(done.stdout) < 1
 
 
 def test_there_is_something_to_run() -> None:
-    assert (len(CONSOLE), len(TOML), len(PYTHON)) == (4, 1, 3)
+    assert (len(CONSOLE), len(TOML), len(PYTHON)) == (4, 1, 4)

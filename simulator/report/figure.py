@@ -149,8 +149,8 @@ class Lines:
     def draw(self, ax: Axes) -> None:
         for (name, values), color in zip(self.values, (POSITIVE, ACCENT, NEGATIVE), strict=False):
             ax.plot(range(1, len(values) + 1), values, color=color, linewidth=1.8, marker="o", markersize=3, label=name)
-        for name, value in self.levels:
-            ax.axhline(value, color=GOOD, linewidth=1, linestyle="--", label=name)
+        for (name, value), dash in zip(self.levels, ("--", ":", "-."), strict=False):
+            ax.axhline(value, color=GOOD, linewidth=1.2, linestyle=dash, label=name)
         ax.set(xlabel="epoch", ylabel=self.unit)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend(frameon=False, fontsize=8)
