@@ -1,6 +1,6 @@
 """How well marking finds planted mistakes, and whether it leaves correct work alone: writes reports/marking.md.
 
-    python -m benchmarks.marking [--lessons and,xor] [--no-office]
+    python -m benchmarks.marking [--lessons and,xor] [--ways cells,typed]
 
 Every mistake of the table is planted wherever it can occur. As formulas it is planted down a column from the second
 epoch on, in workbooks that LibreOffice recalculates and saves, and cell by cell in memory; as numbers it is typed into
@@ -14,12 +14,13 @@ from __future__ import annotations
 import argparse
 import platform
 import random
+import re
 import subprocess
 import tempfile
 import textwrap
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from itertools import islice
@@ -160,12 +161,10 @@ class Lab:
                 rate.note(marking, planted[i], f"{self.name} {case.quantity}: {case.mistake.key}")
         return rate
 
-    def cell_by_cell(self, most: int) -> Rate:
-        """Every form of every mistake in every cell, as a formula; a sample of them where there are more than most."""
+    def cell_by_cell(self) -> Rate:
+        """Every form of every mistake in every cell, as a formula."""
         rate = Rate()
-        cases = [(k, m, term) for k, found in self.wrong.items() for m, term in found]
-        step = max(1, len(cases) // most)
-        for k, m, term in cases[::step]:
+        for k, m, term in ((k, m, term) for k, found in self.wrong.items() for m, term in found):
             e = self.reference.elements[k]
             book, cells = self.planted(Case(m, e.name, {k: term}))
             marking, _ = mark(book.submission(), self.name, self.numbers)
@@ -278,20 +277,23 @@ def convert(folder: Path, names: list[str]) -> Path:
     return out
 
 
-def measured(name: str, most: int, office: bool) -> dict[str, Rate]:
-    """All ways of planting in one lesson."""
+def measured(name: str, ways: Sequence[str], most: int) -> dict[str, Rate]:
+    """Some ways of planting in one lesson."""
     lab = Lab(name)
-    ways = {
-        "cells": lab.cell_by_cell(most),
-        "typed": lab.typed(),
-        "one formula": lab.in_one_formula(most),
-        "two columns": lab.in_two_columns(most),
-        "half-filled": lab.half_filled(most),
-    }
-    if office:
+
+    def office() -> Rate:
         with tempfile.TemporaryDirectory() as folder:
-            ways["office"] = lab.through_office(Path(folder))
-    return ways
+            return lab.through_office(Path(folder))
+
+    measures: dict[str, Callable[[], Rate]] = {
+        "office": office,
+        "cells": lab.cell_by_cell,
+        "typed": lab.typed,
+        "formula": lambda: lab.in_one_formula(most),
+        "columns": lambda: lab.in_two_columns(most),
+        "half": lambda: lab.half_filled(most),
+    }
+    return {way: measures[way]() for way in ways}
 
 
 SECTIONS = {
@@ -299,58 +301,74 @@ SECTIONS = {
         "Formulas down a column, in workbooks that LibreOffice saved",
         "Every mistake in every column where it can occur, from the second epoch on.",
     ),
-    "cells": ("Formulas in single cells", "Every form that a mistake can take in a cell, or an even sample of them."),
+    "cells": (
+        "Formulas in single cells",
+        "Every form that every mistake can take in every cell, from the second epoch on.",
+    ),
     "typed": (
         f"Numbers typed with {DIGITS} digits",
         "One cell of a sheet that is typed throughout. Not counted are {untold:,} cases in which the mistake leads to "
         "the right number at these digits, or to one within what rounding on the way can do.",
     ),
-    "one formula": (
+    "formula": (
         "Two mistakes in one formula",
         "A sample. *Named* is both; what a single mistake explains as well is not counted.",
     ),
     "two columns": ("Two mistakes in two columns", "A sample. *Found* and *named* are both."),
-    "half-filled": (
+    "half": (
         "A mistake in the last epoch of a half-filled sheet",
         "A sample; the cells that would be computed after it are empty.",
     ),
 }
 
 
-def report(lessons: Mapping[str, Mapping[str, Rate]], alarms: Sequence[tuple[str, int, int]]) -> str:
-    text = [
-        "# Marking: planted mistakes and correct variants",
-        "",
-        "Every mistake of the table is planted in workbooks with numbers that show mistakes, and these are marked.",
-        "*found*: the planted cells are marked wrong. *first*: the first error is at a planted cell. *named*: the",
-        "mistake is named, alone or among several that lead to the same cells. *alarms*:",
-        "other cells marked as own errors.",
-        "`python -m benchmarks.marking` writes this page.",
-        "",
-    ]
-    for way, (title, about) in SECTIONS.items():
-        rates = {name: ways[way] for name, ways in lessons.items() if way in ways}
-        if rates:
-            untold = sum(r.untold for r in rates.values())
-            text += [f"## {title}", "", *textwrap.wrap(about.format(untold=untold), 120), "", *table_of(rates), ""]
-    failures = [f for ways in lessons.values() for rate in ways.values() for f in rate.failures]
-    if failures:
-        kinds = Counter((f.split(":")[0].split()[0], f.split(": ")[1].split()[0]) for f in failures)
-        text += ["## Not found, not named, or with other cells", ""]
-        text += [f"- {lesson}, {kind}: {count}" for (lesson, kind), count in kinds.most_common()] + [""]
-    if alarms:
-        text += [
-            "## Correct work in other clothes",
-            "",
-            "Workbooks without a mistake, written in other ways, several at once. An alarm is one with an own error.",
-            "",
-            "| variation | workbooks | alarms |",
-            "|---|---:|---:|",
-            *(f"| {kind} | {count:,} | {found} |" for kind, count, found in alarms),
-            "",
-        ]
-    text += [f"Python {platform.python_version()}, {platform.system()} {platform.machine()}.", ""]
+INTRODUCTION = """\
+# Marking: planted mistakes and correct variants
+
+Every mistake of the table is planted in workbooks with numbers that show mistakes, and these are marked. *found*: the
+planted cells are marked wrong. *first*: the first error is at a planted cell. *named*: the mistake is named, alone or
+among several that lead to the same cells. *alarms*: other cells marked as own errors. `python -m benchmarks.marking`
+writes this page.
+"""
+CORRECT = "Correct work in other clothes"
+
+
+def section(way: str, rates: Mapping[str, Rate]) -> str:
+    """What was measured in one way, with what was not found or named."""
+    title, about = SECTIONS[way]
+    text = [f"## {title}", "", *textwrap.wrap(about.format(untold=sum(r.untold for r in rates.values())), 120), ""]
+    text += table_of(rates)
+    failures = [f for rate in rates.values() for f in rate.failures]
+    kinds = Counter((f.split(":")[0].split()[0], f.split(": ")[1].split()[0]) for f in failures)
+    if kinds:
+        text += ["", "Not found, not named, or with other cells:", ""]
+        text += [f"- {lesson}, {kind}: {count}" for (lesson, kind), count in kinds.most_common()]
     return "\n".join(text)
+
+
+def correct_section(alarms: Sequence[tuple[str, int, int]]) -> str:
+    text = [
+        f"## {CORRECT}",
+        "",
+        "Workbooks without a mistake, written in other ways, several at once. An alarm is one with an own error.",
+        "",
+        "| variation | workbooks | alarms |",
+        "|---|---:|---:|",
+        *(f"| {kind} | {count:,} | {found} |" for kind, count, found in alarms),
+    ]
+    return "\n".join(text)
+
+
+def put_sections(path: Path, new: Sequence[str]) -> None:
+    """Replace these sections of the page, or add them; the others stay as they are."""
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
+    old = re.sub(r"^Python \d.*\n", "", old, flags=re.MULTILINE)
+    found = {s.partition("\n")[0]: s.strip() for s in re.split(r"^(?=## )", old, flags=re.MULTILINE)[1:]}
+    found |= {s.partition("\n")[0]: s for s in new}
+    order = [f"## {title}" for title, _ in SECTIONS.values()] + [f"## {CORRECT}"]
+    kept = [found[title] for title in order if title in found]
+    last = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}.\n"
+    path.write_text("\n\n".join([INTRODUCTION.strip(), *kept, last]), encoding="utf-8")
 
 
 def table_of(rates: Mapping[str, Rate]) -> list[str]:
@@ -372,17 +390,18 @@ def table_of(rates: Mapping[str, Rate]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--lessons", default=",".join(LESSONS))
+    parser.add_argument("--ways", default=",".join([*SECTIONS, "correct"]), help="sections to measure")
     parser.add_argument("--most", type=int, default=60, help="cases a lesson, where they are a sample")
-    parser.add_argument("--no-office", action="store_true")
     parser.add_argument("--variants", type=int, default=60, help="correct workbooks a lesson")
     parser.add_argument("--out", type=Path, default=REPORT)
     options = parser.parse_args()
-    names = options.lessons.split(",")
+    names, ways = options.lessons.split(","), options.ways.split(",")
     begun = time.time()
     lessons: dict[str, dict[str, Rate]] = {}
     with ProcessPoolExecutor(2) as pool:
-        waiting = {pool.submit(measured, name, options.most, not options.no_office): name for name in names}
-        counts = pool.submit(false_alarms, options.variants, names) if options.variants else None
+        planted = [way for way in ways if way in SECTIONS]
+        waiting = {pool.submit(measured, name, planted, options.most): name for name in names} if planted else {}
+        counts = pool.submit(false_alarms, options.variants, names) if "correct" in ways else None
         for done in as_completed(waiting):
             name = waiting[done]
             lessons[name] = done.result()
@@ -390,8 +409,10 @@ def main() -> None:
             for rate in lessons[name].values():
                 for failure in rate.failures:
                     print("  ", failure[:300], flush=True)
-            options.out.write_text(report({n: lessons[n] for n in names if n in lessons}, []), encoding="utf-8")
-        options.out.write_text(report({n: lessons[n] for n in names}, counts.result() if counts else []), "utf-8")
+            those = {n: lessons[n] for n in names if n in lessons}
+            put_sections(options.out, [section(way, {n: r[way] for n, r in those.items()}) for way in planted])
+        if counts:
+            put_sections(options.out, [correct_section(counts.result())])
 
 
 if __name__ == "__main__":
