@@ -1,4 +1,4 @@
-"""First weights, with Keras's names, rounded to three decimals so that a hand can type them."""
+"""First weights, with Keras's names; those of small networks are rounded, so that a hand can type them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Shape = tuple[int, ...]
-DECIMALS = 3
+DECIMALS, TYPED = 3, 10_000  # of first weights; weights of a network that is small
 
 
 def _fans(shape: Shape) -> tuple[int, int]:
@@ -46,8 +46,9 @@ INITIALIZERS: dict[str, Callable[[np.random.Generator, Shape], Array]] = {
 }
 
 
-def initial(name: str, rng: np.random.Generator, shape: Shape) -> Array:
-    """An array of first weights. name is a key of INITIALIZERS."""
+def initial(name: str, rng: np.random.Generator, shape: Shape, total: int = 0) -> Array:
+    """An array of first weights, rounded where the network has no more than TYPED. name is a key of INITIALIZERS."""
     from simulator.nn.option import chosen
 
-    return np.round(chosen("An initializer", name, INITIALIZERS)(rng, shape), DECIMALS) + 0.0
+    found = chosen("An initializer", name, INITIALIZERS)(rng, shape)
+    return np.round(found, DECIMALS) + 0.0 if total <= TYPED else found

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -73,6 +74,9 @@ class Model:
             entered == [self.inputs], "A model has one input, and its output depends on it.", f"{len(entered)} inputs"
         )
         rng = np.random.default_rng(self.seed)
+        once = {id(t.layer): t for t in walk(self.outputs) if t.inputs}.values()
+        asked = (spec for t in once for spec in t.layer.weights_of(*(source.shape for source in t.inputs)))
+        total = sum(math.prod(spec.shape) for spec in asked)
         for tensor in walk(self.outputs):
             layer, shapes = tensor.layer, [t.shape for t in tensor.inputs]
             if isinstance(layer, InputLayer):
@@ -86,7 +90,8 @@ class Model:
                 continue
             number = self.numbers[id(layer)] = len(self.numbers) + 1
             self.weights[id(layer)] = [
-                Weight(spec, number, initial(spec.initializer, rng, spec.shape)) for spec in layer.weights_of(*shapes)
+                Weight(spec, number, initial(spec.initializer, rng, spec.shape, total))
+                for spec in layer.weights_of(*shapes)
             ]
 
     @property

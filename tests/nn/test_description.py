@@ -110,7 +110,10 @@ WRONG = [
     (replaced("[training]", "[trainin]"), "A description has the parts network, layers, training, data."),
     (replaced('"Dense"', '"Dens"'), "Did you mean 'Dense'?"),
     (replaced("units = 3", "unit = 3"), "Received: unit=3. Did you mean 'units'?"),
-    (replaced('"Adam"', '"Adams"'), "An optimizer must be one of SGD, Adagrad, RMSprop, Adam, AdamW. Received: 'Adams'."),
+    (
+        replaced('"Adam"', '"Adams"'),
+        "An optimizer must be one of SGD, Adagrad, RMSprop, Adam, AdamW. Received: 'Adams'.",
+    ),
     (
         replaced("learning_rate = 0.1", "rate = 0.1"),
         "[training] takes loss, optimizer, learning_rate, clipnorm, clipvalue, global_clipnorm, beta_1, beta_2, "

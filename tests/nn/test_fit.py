@@ -68,6 +68,12 @@ def test_weights_that_are_set_are_those_that_are_used() -> None:
     np.testing.assert_allclose(model.predict(x), 1 / 3, rtol=1e-6)
 
 
+def test_first_weights_of_small_networks_can_be_typed_and_those_of_large_ones_have_all_digits() -> None:
+    for units, rounded in ((8, True), (5_000, False)):
+        kernel = nn.Sequential([nn.Input((2,)), nn.Dense(units), nn.Dense(2)]).get_weights()[0]
+        assert (np.round(kernel, 3) == kernel).all() == rounded
+
+
 def test_dropout_and_noise_are_for_training_alone() -> None:
     model = nn.Sequential([nn.Input((50,)), nn.Dropout(0.5), nn.GaussianNoise(1.0), nn.Flatten()])
     x = np.ones((40, 50), np.float32)

@@ -495,6 +495,39 @@ def test_moving_statistics_are_those_of_keras() -> None:
     assert_close([ours.predict(x)], [theirs.predict(x, verbose=0)], 1e-4)
 
 
+LEARNERS: dict[str, tuple[Build, Callable[[Any], Any]]] = {
+    "dense": (classifier("softmax"), lambda o: o.SGD(learning_rate=0.3)),
+    "convolution": (
+        sequential(
+            (8, 8, 1),
+            lambda layers: layers.Conv2D(4, 3, activation="relu"),
+            lambda layers: layers.MaxPooling2D(2),
+            lambda layers: layers.Flatten(),
+            dense(4, activation="softmax"),
+        ),
+        lambda o: o.Adam(learning_rate=0.01),
+    ),
+    "recurrent": (
+        sequential(SEQUENCE, lambda layers: layers.LSTM(8), dense(4, activation="softmax")),
+        lambda o: o.RMSprop(learning_rate=0.005),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_fifty_steps_follow_pytorchs_losses(name: str) -> None:
+    """Keras computes with PyTorch here: the same first weights and order of data."""
+    build, optimizer = LEARNERS[name]
+    ours, theirs = pair(build)
+    x, y = data(theirs)
+    y, found = y.argmax(-1), []
+    for model, k in ((ours, nn), (theirs, keras)):
+        model.compile(optimizer(k.optimizers), "sparse_categorical_crossentropy")
+        found.append(model.fit(x, y, batch_size=N, epochs=50, shuffle=False, verbose=0).history["loss"])
+    assert found[1][-1] < 0.8 * found[1][0]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-3)
+
+
 def test_the_number_of_threads_changes_nothing_but_rounding() -> None:
     ours, _ = pair(CASES["batch norm of images"])
     rng = np.random.default_rng(1)

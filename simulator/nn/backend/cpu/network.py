@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
-from simulator.nn.backend.cpu.elementwise import Activation, curve_of
+from simulator.nn.backend.cpu.activation import Activation, curve_of
 from simulator.nn.backend.cpu.loss import LOSSES, Loss, huber
 from simulator.nn.backend.cpu.operations import CpuOperations
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Meeting, Node, Plan, Rows, Weight, inwards, outwards

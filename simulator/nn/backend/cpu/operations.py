@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from simulator.errors import SettingError
-from simulator.nn.backend.cpu import dense, elementwise, normalization, pooling
+from simulator.nn.backend.cpu import activation, dense, elementwise, normalization, pooling
 from simulator.nn.backend.cpu.convolution import Convolution
 from simulator.nn.backend.cpu.plan import Node, Plan, Weight
 from simulator.nn.backend.cpu.recurrent import recurrent
@@ -51,7 +51,7 @@ class CpuOperations(Operations[Node]):
     def activation(self, x: Node, name: str, slope: float | None = None) -> Node:
         if name == "linear":
             return x
-        return self.plan.append(elementwise.Activation(x, name, slope))
+        return self.plan.append(activation.Activation(x, name, slope))
 
     def pooling(self, x: Node, size: Sequence[int], strides: Sequence[int], padding: str, largest: bool) -> Node:
         if len(x.shape) == 2:
@@ -74,13 +74,13 @@ class CpuOperations(Operations[Node]):
         for operation in reversed(later):
             if isinstance(operation, elementwise.Bias):
                 x = self.plan.append(elementwise.Bias(x, operation.b))
-            elif isinstance(operation, elementwise.Activation):
-                x = self.plan.append(elementwise.Activation(x, operation.name, operation.slope))
+            elif isinstance(operation, activation.Activation):
+                x = self.plan.append(activation.Activation(x, operation.name, operation.slope))
         return x
 
     def _can_wait(self, x: Node) -> bool:
         last = self.plan.operations[-1] if self.plan.operations else None
-        rises = isinstance(last, elementwise.Activation) and last.name in elementwise.RISING
+        rises = isinstance(last, activation.Activation) and last.name in activation.RISING
         return last is not None and last.output is x and (rises or isinstance(last, elementwise.Bias))
 
     def global_pooling(self, x: Node, largest: bool) -> Node:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simulator.nn.backend.cpu.elementwise import HALF, ONE, TANH_IS_FAST, TWO, curve_of
+from simulator.nn.backend.cpu.activation import HALF, ONE, TANH_IS_FAST, TWO, curve_of
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Node, Operation, Plan, Weight
 from simulator.nn.backend.operation import Cell
 
