@@ -91,7 +91,7 @@ def our_model(name: str) -> Any:
 def ours(name: str) -> Callable[[], None]:
     """Trains on every batch once."""
     model, (x, y), batch = our_model(name), data_of(name), MODELS[name][0]
-    return lambda: model.fit(x, y, batch_size=batch, shuffle=False) and None
+    return lambda: model.fit(x, y, batch_size=batch, shuffle=False, verbose=0) and None
 
 
 def theirs(name: str) -> Callable[[], None]:

@@ -104,6 +104,7 @@ def run_experiment(
             y[:cut],
             batch_size=batch,
             epochs=epochs,
+            verbose=0,
             initial_epoch=before["epoch"],
             validation_data=held,
             callbacks=[keeper],

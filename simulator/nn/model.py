@@ -267,7 +267,7 @@ class Model:
         y: ArrayLike,
         batch_size: int | None = None,
         epochs: int = 1,
-        verbose: int | str = 0,
+        verbose: int | str = "auto",
         callbacks: Sequence[Callback] = (),
         validation_split: float = 0.0,
         validation_data: tuple[ArrayLike, ArrayLike] | None = None,
@@ -278,11 +278,12 @@ class Model:
         """Train; returns a History whose `history` has a list per number, epoch by epoch.
 
         x (N, ...) inputs, y labels as the loss wants them; batch_size is 32 when not given. Data are shuffled anew in
-        every epoch, by the model's seed. On the backend "numpy" in float32, operations planned for speed; on
-        "expressions" in float64 what a workbook shows, to its last bit: samples in their order, batches that divide
-        them (all of them when not given), dropout's mask drawn once. Without a name it is the one of `compile`, of
-        SIMULATOR_BACKEND in the environment, or "numpy". Raises ShapeError, SettingError, or TrainingError where the
-        loss is no number.
+        every epoch, by the model's seed. A line per epoch is printed unless verbose is 0.
+
+        On the backend "numpy" it computes in float32, operations planned for speed; on "expressions" in float64 what a
+        workbook shows, to its last bit: samples in their order, batches that divide them (all of them when not given),
+        dropout's mask drawn once, no callbacks. Without a name it is the one of `compile`, of SIMULATOR_BACKEND in the
+        environment, or "numpy". Raises ShapeError, SettingError, or TrainingError where the loss is no number.
         """
         if self._on(backend) == "expressions":
             return self._fit_expressions(x, y, batch_size, epochs)
