@@ -41,7 +41,17 @@ from simulator.nn.convolution import (
 )
 from simulator.nn.features import Features
 from simulator.nn.model import Model, Sequential
-from simulator.nn.optimizer import SGD, Adagrad, Adam, AdamW, ExponentialDecay, InverseTimeDecay, RMSprop
+from simulator.nn.optimizer import (
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    CosineDecay,
+    ExponentialDecay,
+    InverseTimeDecay,
+    RMSprop,
+    StepDecay,
+)
 from simulator.nn.recurrent import GRU, LSTM, SimpleRNN
 from simulator.nn.regularizer import L1, L1L2, L2
 from simulator.nn.store import load_model
@@ -65,6 +75,7 @@ __all__ = [
     "Concatenate",
     "Conv1D",
     "Conv2D",
+    "CosineDecay",
     "Dense",
     "Dropout",
     "Embedding",
@@ -91,6 +102,7 @@ __all__ = [
     "Sequential",
     "SimpleRNN",
     "Softmax",
+    "StepDecay",
     "callbacks",
     "initializers",
     "layers",

@@ -25,7 +25,14 @@ from simulator.nn import basic, convolution, features, recurrent
 from simulator.nn.basic import Input, InputLayer
 from simulator.nn.layer import Layer, walk
 from simulator.nn.model import Model
-from simulator.nn.optimizer import OPTIMIZERS, ExponentialDecay, InverseTimeDecay, Schedule
+from simulator.nn.optimizer import (
+    OPTIMIZERS,
+    CosineDecay,
+    ExponentialDecay,
+    InverseTimeDecay,
+    Schedule,
+    StepDecay,
+)
 from simulator.nn.option import chosen, one_of, require
 from simulator.nn.regularizer import L1L2
 
@@ -38,7 +45,7 @@ TYPES: dict[str, type[Layer]] = {
     and not name.startswith("_")
     and value not in (Layer, InputLayer, recurrent.Recurrent)
 }
-SCHEDULES = {"InverseTimeDecay": InverseTimeDecay, "ExponentialDecay": ExponentialDecay}
+SCHEDULES = {cls.__name__: cls for cls in (InverseTimeDecay, ExponentialDecay, StepDecay, CosineDecay)}
 NAMES = {cls.__name__: cls for cls in OPTIMIZERS.values()}
 
 

@@ -46,6 +46,14 @@ class Memory(Protocol):
 
     def power(self, base: E, exponent: E) -> E: ...
 
+    def cos(self, x: E) -> E: ...
+
+    def at_most_1(self, x: E) -> E: ...
+
+    def whole(self, x: E) -> E:
+        """x without what stands behind its point."""
+        ...
+
 
 @dataclass
 class Schedule(Configured):
@@ -53,33 +61,69 @@ class Schedule(Configured):
 
     initial_learning_rate: float = 0.01
     decay_steps: float = 1
-    decay_rate: float = 0.5
 
     def __post_init__(self) -> None:
-        _positive(self, "initial_learning_rate", "decay_steps", "decay_rate")
+        _positive(self, "initial_learning_rate", "decay_steps")
 
     def rate(self, memory: Memory, first: E) -> E:
         raise NotImplementedError
 
-    def _numbers(self, memory: Memory) -> tuple[E, E]:
+    def passed(self, memory: Memory) -> E:
+        """step/decay_steps."""
         steps = memory.number("decay_steps", self.decay_steps, "steps over which the learning rate decays")
-        return steps, memory.number("decay_rate", self.decay_rate, "how much it decays over these steps")
+        return (memory.t - 1) / steps
 
 
-class InverseTimeDecay(Schedule):
+@dataclass
+class _Decay(Schedule):
+    decay_rate: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _positive(self, "decay_rate")
+
+    def decay(self, memory: Memory) -> E:
+        return memory.number("decay_rate", self.decay_rate, "how much it decays over these steps")
+
+
+class InverseTimeDecay(_Decay):
     """rate = initial/(1 + decay_rate * step/decay_steps)."""
 
     def rate(self, memory: Memory, first: E) -> E:
-        steps, decay = self._numbers(memory)
-        return first / (1 + decay * (memory.t - 1) / steps)
+        passed = self.passed(memory)
+        return first / (1 + self.decay(memory) * passed)
 
 
-class ExponentialDecay(Schedule):
+class ExponentialDecay(_Decay):
     """rate = initial * decay_rate^(step/decay_steps)."""
 
     def rate(self, memory: Memory, first: E) -> E:
-        steps, decay = self._numbers(memory)
-        return first * memory.power(decay, (memory.t - 1) / steps)
+        passed = self.passed(memory)
+        return first * memory.power(self.decay(memory), passed)
+
+
+class StepDecay(_Decay):
+    """rate = initial * decay_rate^n, n counting the times that decay_steps have passed: Keras's staircase."""
+
+    def rate(self, memory: Memory, first: E) -> E:
+        passed = self.passed(memory)
+        return first * memory.power(self.decay(memory), memory.whole(passed))
+
+
+@dataclass
+class CosineDecay(Schedule):
+    """rate = initial * ((1 - alpha) * (1 + cos(pi * step/decay_steps))/2 + alpha), alpha of it after decay_steps."""
+
+    alpha: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _share(self, "alpha")
+
+    def rate(self, memory: Memory, first: E) -> E:
+        alpha = memory.number("alpha_rate", self.alpha, "share of the learning rate that is left at the end")
+        half = (1 + memory.cos(math.pi * memory.at_most_1(self.passed(memory)))) / 2
+        return first * ((1 - alpha) * half + alpha)
 
 
 def _positive(options: Any, *names: str) -> None:

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from simulator.errors import SettingError
 from simulator.nn.backend.expression import Expressions, Seen
 from simulator.nn.basic import InputLayer
 from simulator.nn.initializer import Array
@@ -20,7 +22,7 @@ from simulator.nn.option import require
 from simulator.sheet.program import Carry
 from simulator.tape.backward import backward
 from simulator.tape.expression import Expression, given, literal, upstream
-from simulator.tape.namespace import absolute, sqrt, where
+from simulator.tape.namespace import absolute, sin, sqrt, where
 from simulator.tape.primitive import apply
 
 E = Expression
@@ -265,6 +267,15 @@ class _Memory:
 
     def power(self, base: E, exponent: E) -> E:
         return apply("power", base, exponent)
+
+    def cos(self, x: E) -> E:
+        return sin(x + math.pi / 2)
+
+    def at_most_1(self, x: E) -> E:
+        return where(x, "<", literal(1), x, literal(1))
+
+    def whole(self, x: E) -> E:
+        raise SettingError("A workbook shows rates that decay at every step. Received: StepDecay. Train it with fit.")
 
     def state(self, symbol: str, w: E, renew: Callable[[E], E], meaning: str, first: float = 0.0) -> E:
         before = given(f"last {symbol}{w.name}", w.shape, meaning)

@@ -318,6 +318,15 @@ def test_both_backends_compute_the_same_step(name: str) -> None:
     assert_close(found[0], found[1], 1e-4)
 
 
+def test_a_cosine_decays_in_a_workbook_as_at_full_size() -> None:
+    found = []
+    for backend in ("numpy", "expressions"):
+        model = CASES["dense"](nn).compile(nn.SGD(nn.CosineDecay(0.1, 3, 0.2)), "mse", backend=backend)
+        x, y = np.ones((4, 5)), np.zeros((4, 2))
+        found.append(model.fit(x, y, batch_size=4, epochs=6, shuffle=False, verbose=0).history["loss"])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+
+
 OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "SGD": lambda o: o.SGD(learning_rate=0.1),
     "SGD momentum": lambda o: o.SGD(learning_rate=0.1, momentum=0.9),
@@ -330,6 +339,12 @@ OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "Adam": lambda o: o.Adam(learning_rate=0.01),
     "AdamW": lambda o: o.AdamW(learning_rate=0.01, weight_decay=0.1),
     "exponential decay": lambda o: o.SGD(o.schedules.ExponentialDecay(0.3, decay_steps=2, decay_rate=0.5)),
+    "cosine decay": lambda o: o.SGD(o.schedules.CosineDecay(0.3, decay_steps=6, alpha=0.1)),
+    "step decay": lambda o: o.SGD(
+        o.schedules.StepDecay(0.3, 2, 0.5)
+        if hasattr(o.schedules, "StepDecay")
+        else o.schedules.ExponentialDecay(0.3, 2, 0.5, staircase=True)
+    ),
     "inverse time decay": lambda o: o.SGD(o.schedules.InverseTimeDecay(0.3, decay_steps=2, decay_rate=0.5)),
 }
 

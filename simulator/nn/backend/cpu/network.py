@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -74,6 +75,15 @@ class Memory:
 
     def power(self, base: Any, exponent: Any) -> Any:
         return base**exponent
+
+    def cos(self, x: Any) -> Any:
+        return np.cos(x)
+
+    def at_most_1(self, x: Any) -> Any:
+        return min(x, 1.0)
+
+    def whole(self, x: Any) -> Any:
+        return math.floor(x)
 
 
 @dataclass
