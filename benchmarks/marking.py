@@ -161,10 +161,11 @@ class Lab:
                 rate.note(marking, planted[i], f"{self.name} {case.quantity}: {case.mistake.key}")
         return rate
 
-    def cell_by_cell(self) -> Rate:
-        """Every form of every mistake in every cell, as a formula."""
+    def cell_by_cell(self, most: int) -> Rate:
+        """Every form of every mistake in every cell, as a formula; evenly spread ones where there are too many."""
         rate = Rate()
-        for k, m, term in ((k, m, term) for k, found in self.wrong.items() for m, term in found):
+        cases = [(k, m, term) for k, found in self.wrong.items() for m, term in found]
+        for k, m, term in cases[:: -(-len(cases) // most)]:
             e = self.reference.elements[k]
             book, cells = self.planted(Case(m, e.name, {k: term}))
             marking, _ = mark(book.submission(), self.name, self.numbers)
@@ -277,7 +278,7 @@ def convert(folder: Path, names: list[str]) -> Path:
     return out
 
 
-def measured(name: str, ways: Sequence[str], most: int) -> dict[str, Rate]:
+def measured(name: str, ways: Sequence[str], most: int, cells: int) -> dict[str, Rate]:
     """Some ways of planting in one lesson."""
     lab = Lab(name)
 
@@ -287,7 +288,7 @@ def measured(name: str, ways: Sequence[str], most: int) -> dict[str, Rate]:
 
     measures: dict[str, Callable[[], Rate]] = {
         "office": office,
-        "cells": lab.cell_by_cell,
+        "cells": lambda: lab.cell_by_cell(cells),
         "typed": lab.typed,
         "formula": lambda: lab.in_one_formula(most),
         "columns": lambda: lab.in_two_columns(most),
@@ -303,7 +304,8 @@ SECTIONS = {
     ),
     "cells": (
         "Formulas in single cells",
-        "Every form that every mistake can take in every cell, from the second epoch on.",
+        "Every form that a mistake can take in every cell, from the second epoch on; in lessons with more than 750 "
+        "of them evenly spread ones.",
     ),
     "typed": (
         f"Numbers typed with {DIGITS} digits",
@@ -392,6 +394,7 @@ def main() -> None:
     parser.add_argument("--lessons", default=",".join(LESSONS))
     parser.add_argument("--ways", default=",".join([*SECTIONS, "correct"]), help="sections to measure")
     parser.add_argument("--most", type=int, default=60, help="cases a lesson, where they are a sample")
+    parser.add_argument("--cells", type=int, default=750, help="formulas in single cells a lesson, at most")
     parser.add_argument("--variants", type=int, default=60, help="correct workbooks a lesson")
     parser.add_argument("--out", type=Path, default=REPORT)
     options = parser.parse_args()
@@ -400,7 +403,11 @@ def main() -> None:
     lessons: dict[str, dict[str, Rate]] = {}
     with ProcessPoolExecutor(2) as pool:
         planted = [way for way in ways if way in SECTIONS]
-        waiting = {pool.submit(measured, name, planted, options.most): name for name in names} if planted else {}
+        waiting = (
+            {pool.submit(measured, name, planted, options.most, options.cells): name for name in names}
+            if planted
+            else {}
+        )
         counts = pool.submit(false_alarms, options.variants, names) if "correct" in ways else None
         for done in as_completed(waiting):
             name = waiting[done]
