@@ -257,6 +257,9 @@ def report(rows: dict[str, tuple[float, float, float, float, float]], turns: int
         batch, aim = MODELS[name]
         spread = f"**{ratio:.2f}** ({least:.2f} to {most:.2f})"
         lines.append(f"| {name} | {batch} | {torch_ms:.2f} | {our_ms:.2f} | {spread} | {aim} |")
+    missed = [name for name, row in rows.items() if row[2] < MODELS[name][1]]
+    if missed:
+        lines += ["", f"Below the aim: {', '.join(missed)}."]
     return "\n".join(lines)
 
 
