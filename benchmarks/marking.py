@@ -304,8 +304,8 @@ SECTIONS = {
     ),
     "cells": (
         "Formulas in single cells",
-        "Every form that a mistake can take in every cell, from the second epoch on; in lessons with more than 750 "
-        "of them evenly spread ones.",
+        "Every form that a mistake can take in every cell, from the second epoch on; evenly spread ones "
+        "where a lesson has more than 150 of them (there are 13,372 in all).",
     ),
     "typed": (
         f"Numbers typed with {DIGITS} digits",
@@ -394,7 +394,7 @@ def main() -> None:
     parser.add_argument("--lessons", default=",".join(LESSONS))
     parser.add_argument("--ways", default=",".join([*SECTIONS, "correct"]), help="sections to measure")
     parser.add_argument("--most", type=int, default=60, help="cases a lesson, where they are a sample")
-    parser.add_argument("--cells", type=int, default=750, help="formulas in single cells a lesson, at most")
+    parser.add_argument("--cells", type=int, default=150, help="formulas in single cells a lesson, at most")
     parser.add_argument("--variants", type=int, default=60, help="correct workbooks a lesson")
     parser.add_argument("--out", type=Path, default=REPORT)
     options = parser.parse_args()
