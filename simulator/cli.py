@@ -411,9 +411,7 @@ def run(
 
     experiment = find_experiment(name)
     folder = out / experiment.name
-    outcome = run_experiment(
-        experiment, folder, epochs, samples, seed, _settings(changes), resume, lambda line: typer.echo(line)
-    )
+    outcome = run_experiment(experiment, folder, epochs, samples, seed, _settings(changes), resume, typer.echo)
     page, *_ = write_report(outcome, folder)
     for what, reported, here, verdict in compared(outcome.record):
         typer.echo(f"{what}: log book {reported:g}, here {here:.4g} ({verdict})")

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import DataError
+from simulator.files import replacing
 
 TIMEOUT = 60  # seconds without an answer
 DIGITS = tuple(str(d) for d in range(10))
@@ -101,18 +102,15 @@ def _downloaded(address: str, path: Path, checksum: str) -> Path:
         ) from None
     if hashlib.sha256(content).hexdigest() != checksum:
         raise DataError(f"A download must be what its checksum says. Received: something else from {address}.")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
+        with replacing(path) as part:
+            part.write_bytes(content)
     except OSError as error:
         raise DataError(
             f"A data set is kept in a folder that allows it. Received: '{path}' ({error.strerror}). "
             "Set XDG_CACHE_HOME to another one."
         ) from None
-    finally:
-        part.unlink(missing_ok=True)
     return path
 
 

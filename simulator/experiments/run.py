@@ -23,6 +23,7 @@ from simulator import __version__
 from simulator.datasets.image import Images, load_images
 from simulator.errors import ModelError, SettingError
 from simulator.experiments.experiment import Experiment, whole
+from simulator.files import replacing
 from simulator.nn.callback import Callback, Logs
 from simulator.nn.metric import confusion_matrix
 from simulator.nn.model import Model
@@ -159,15 +160,12 @@ def _checkpoint(path: Path, settled: Mapping[str, Any]) -> tuple[dict[str, Any],
 
 
 def _write(path: Path, content: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
+        with replacing(path) as part:
+            part.write_bytes(content)
     except OSError as error:
         raise ModelError(
             f"A checkpoint needs a folder with room for it. Received: '{path}' ({error.strerror}). "
             "Choose another place with --out."
         ) from None
-    finally:
-        part.unlink(missing_ok=True)

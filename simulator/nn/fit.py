@@ -152,23 +152,20 @@ def inputs_of(model: Model, x: ArrayLike) -> Array:
             f"Give X the shape (N, {', '.join(map(str, wanted))})."
         )
     array = array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
-    _finite(array, "X")
+    if array.dtype.kind == "f":
+        _finite(array)
     return array
 
 
 def data_of(model: Model, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     """Inputs and labels as `fit` takes them. Raises ShapeError or SettingError when they don't fit the model."""
     inputs, labels = inputs_of(model, x), np.asarray(y)
-    require(labels.dtype.kind in "fiub", "Y must be numbers.", f"{labels.dtype}")
     if len(labels) != len(inputs):
         raise ShapeError(f"X and Y have as many rows. Received: {len(inputs)} and {len(labels)}.")
-    _finite(labels, "Y")
     return inputs, model.labels_fitted(labels)
 
 
-def _finite(array: Array, what: str) -> None:
-    if array.dtype.kind != "f":
-        return
+def _finite(array: Array) -> None:
     flat = array.reshape(-1)
     for start in range(0, flat.size, LARGE):
         bad = ~np.isfinite(flat[start : start + LARGE])
@@ -176,7 +173,7 @@ def _finite(array: Array, what: str) -> None:
             at = np.unravel_index(start + int(np.argmax(bad)), array.shape)
             require(
                 False,
-                f"{what} must be finite numbers.",
+                "X must be finite numbers.",
                 f"{array[at]} at {tuple(int(i) for i in at)}",
                 "Remove these samples or fill them in.",
             )

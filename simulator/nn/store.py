@@ -6,8 +6,8 @@ weights.safetensors  every weight, by the layer's number and its name
 
 from __future__ import annotations
 
-import os
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from simulator.errors import ModelError, SimulatorError
+from simulator.files import replacing
 
 if TYPE_CHECKING:
     from simulator.nn.model import Model
@@ -93,10 +94,8 @@ def _read(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
             return {name: archive.read(name) for name in names}
     except KeyError:
         raise ModelError(_refused(path, f"a zip without {' and '.join(names)}")) from None
-    except (OSError, zipfile.BadZipFile, RuntimeError, EOFError, ValueError, NotImplementedError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError) as error:
         raise ModelError(_refused(path, getattr(error, "strerror", None) or str(error))) from None
-    except Exception as error:  # zlib.error, when it is cut off
-        raise ModelError(_refused(path, str(error))) from None
 
 
 def _refused(path: str | Path, why: str) -> str:
@@ -104,17 +103,13 @@ def _refused(path: str | Path, why: str) -> str:
 
 
 def _written(path: Path, parts: dict[str, bytes]) -> Path:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with zipfile.ZipFile(part, "w") as archive:
+        with replacing(path) as part, zipfile.ZipFile(part, "w") as archive:
             for name, data in parts.items():
                 archive.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), data)
-        part.replace(path)
     except OSError as error:
         raise ModelError(
             f"A model can only be saved where that is allowed. Received: '{path}' ({error.strerror}). "
             "Choose another path."
         ) from error
-    finally:
-        part.unlink(missing_ok=True)
     return path

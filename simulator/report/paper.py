@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import math
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from simulator.check.marking import Marking, OwnError
 from simulator.check.rubric import DEFAULT, Rubric, read_rubric, score
 from simulator.check.tolerance import RELATIVE
 from simulator.errors import SettingError, SimulatorError, WorkbookError
+from simulator.files import replacing
 from simulator.lessons import find_lesson
 from simulator.nn.option import chosen, require
 from simulator.report.marking import SIGNS, Summary, student_page, summary_of
@@ -253,17 +253,13 @@ def _remove_outputs(paper: Paper) -> None:
 
 def write_text(path: Path, text: str) -> Path:
     """Write a text beside path, then rename. Raises WorkbookError when that can't be done."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-        part.replace(path)
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8", errors="replace", newline="\n")
     except OSError as error:
         raise WorkbookError(
             f"Results can only be written to a folder that allows it. Received: '{path}' ({error.strerror}). "
             "Choose another place with --out."
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
     return path

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from simulator.datasets.playground import FEATURES
-from simulator.nn.backend.cpu.plan import AnyArray, Array, Node, Operation, Plan, Weight, outwards
+from simulator.nn.backend.cpu.plan import AnyArray, Array, Node, Operation, Plan, Weight, outwards, rest_of
 from simulator.nn.backend.operation import Shape
 
 
@@ -17,7 +17,7 @@ class Bias(Operation):
     def __init__(self, x: Node, b: Weight) -> None:
         super().__init__(x.shape, x, weights=[b])
         self.b = b
-        self.rest = (1, 2, 3) if len(x.shape) == 3 else (0, 2) if len(x.shape) == 2 else (1,)
+        self.rest = rest_of(x.shape)
 
     def allocate(self, plan: Plan) -> None:
         if not self.in_place(plan):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.nn.backend.cpu.elementwise import along
-from simulator.nn.backend.cpu.plan import AnyArray, Array, Node, Operation, Plan, Weight
+from simulator.nn.backend.cpu.plan import AnyArray, Array, Node, Operation, Plan, Weight, rest_of
 
 
 class BatchNormalization(Operation):
@@ -27,7 +27,7 @@ class BatchNormalization(Operation):
         super().__init__(x.shape, x, weights=[w for w in (gamma, beta, mean, variance) if w])
         self.gamma, self.beta, self.mean, self.variance = gamma, beta, mean, variance
         self.momentum, self.epsilon = np.float32(momentum), np.float32(epsilon)
-        self.rest = (1, 2, 3) if len(x.shape) == 3 else (0, 2) if len(x.shape) == 2 else (1,)
+        self.rest = rest_of(x.shape)
 
     def allocate(self, plan: Plan) -> None:
         super().allocate(plan)
@@ -84,7 +84,7 @@ class LayerNormalization(Operation):
         super().__init__(x.shape, x, weights=[w for w in (gamma, beta) if w])
         self.gamma, self.beta, self.epsilon = gamma, beta, np.float32(epsilon)
         self.axis = 0 if len(x.shape) == 3 else -2
-        self.rest = (1, 2, 3) if len(x.shape) == 3 else (0, 2) if len(x.shape) == 2 else (1,)
+        self.rest = rest_of(x.shape)
 
     def forward(self, plan: Plan) -> None:
         x, axes = self.x, self.x.ndim

@@ -47,6 +47,15 @@ def outwards(kept: AnyArray) -> AnyArray:
     return kept.transpose((3, 1, 2, 0)) if kept.ndim == 4 else kept.transpose((kept.ndim - 1, *range(kept.ndim - 1)))
 
 
+def rest_of(shape: Shape) -> tuple[int, ...]:
+    """The axes of a batch as it is kept, without that of the features.
+
+    >>> rest_of((28, 28, 3)), rest_of((35, 8)), rest_of((8,))
+    ((1, 2, 3), (0, 2), (1,))
+    """
+    return (1, 2, 3) if len(shape) == 3 else (0, 2) if len(shape) == 2 else (1,)
+
+
 @dataclass(eq=False)
 class Weight:
     """A weight: value in Keras's shape, its gradient in the same shape once a step has been computed."""
@@ -136,7 +145,7 @@ class Operation:
         """Make the buffers of this operation and those of its inputs; the output's are there already."""
         self.gradients = [plan.place(x) for x in self.inputs]
 
-    def in_place(self, plan: Plan, shape: Shape | None = None) -> bool:
+    def in_place(self, plan: Plan) -> bool:
         """Take the output's buffers for the input's too, where nothing else needs its value."""
         (x,) = self.inputs
         shares = x.used == 1 and not x.kept and x.value is None
