@@ -61,10 +61,15 @@ class Images(NamedTuple):
 
 def load_images(name: str) -> Images:
     """A data set by its name. Raises DataError when it can't be had, or isn't what its checksums say."""
-    address, classes, files = SOURCES[name]
-    parts = [_array(_found(name, file, checksum, address)) for file, checksum in files.items()]
-    x_train, y_train, x_test, y_test = parts
+    x_train, y_train, x_test, y_test = load_bytes(name)
+    classes = SOURCES[name][1]
     return Images(_scaled(x_train), y_train.astype(np.int64), _scaled(x_test), y_test.astype(np.int64), classes)
+
+
+def load_bytes(name: str) -> list[NDArray[np.uint8]]:
+    """Training pictures (N, 28, 28) from 0 to 255, their classes (N,), and both of the test data."""
+    address, _, files = SOURCES[name]
+    return [_array(_found(name, file, checksum, address)) for file, checksum in files.items()]
 
 
 def _scaled(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:

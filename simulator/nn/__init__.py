@@ -6,7 +6,18 @@
 13
 """
 
-from simulator.nn import callbacks, initializers, layers, losses, metrics, models, optimizers, regularizers, utils
+from simulator.nn import (
+    callbacks,
+    datasets,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    regularizers,
+    utils,
+)
 from simulator.nn.basic import (
     ELU,
     Activation,
@@ -104,6 +115,7 @@ __all__ = [
     "Softmax",
     "StepDecay",
     "callbacks",
+    "datasets",
     "initializers",
     "layers",
     "load_model",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from simulator.errors import ShapeError
 from simulator.nn.backend.operation import Operations, Shape, T
@@ -30,11 +30,15 @@ class WeightSpec(NamedTuple):
 
 @dataclass(eq=False)
 class Tensor:
-    """A layer applied to others, not computed yet: what a functional model is made of."""
+    """A layer applied to others, not computed yet: what a functional model is made of.
+
+    held are the weights that a model has given the layer already.
+    """
 
     layer: Layer
     inputs: tuple[Tensor, ...]
     shape: Shape
+    held: Sequence[Any] = field(default=(), repr=False)
 
 
 @dataclass(eq=False)

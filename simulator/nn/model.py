@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +18,14 @@ from numpy.typing import ArrayLike
 from simulator.errors import SettingError, ShapeError
 from simulator.nn.backend import backend_named
 from simulator.nn.backend.cpu.network import CpuNetwork, network_of
-from simulator.nn.basic import Activation, Dense, Embedding, InputLayer
+from simulator.nn.basic import Activation, Dense, Embedding, Input, InputLayer
 from simulator.nn.callback import Callback, History
 from simulator.nn.fit import batch_checked, data_of, evaluated, fit, predicted
 from simulator.nn.initializer import Array, initial
 from simulator.nn.layer import Layer, Tensor, walk
 from simulator.nn.loss import LOSSES, Loss, LossOption, loss_of
 from simulator.nn.metric import Metric, metric_of
-from simulator.nn.optimizer import Optimizer, optimizer_of
+from simulator.nn.optimizer import SGD, Optimizer, optimizer_of
 from simulator.nn.option import chosen, is_whole, name_checked, require
 from simulator.nn.store import load_weights, save_model, save_weights
 from simulator.nn.trace import Step, Weight, trace_forward, trace_step
@@ -38,9 +38,10 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 
 
-@dataclass(eq=False)
 class Model:
-    """A network from an input to an output.
+    """A network from an input to an output. Called with a tensor it is a layer: its own layers, applied to that.
+
+    A network made of such a call begins with the weights that this one has at that time.
 
     >>> from simulator.nn.basic import Input
     >>> x = Input((2,))
@@ -49,41 +50,47 @@ class Model:
     13
     """
 
-    inputs: Tensor = field(repr=False)
-    outputs: Tensor = field(repr=False)
-    name: str = "network"
-    seed: int = 0
-    optimizer: Optimizer = field(init=False, repr=False)
-    loss: str = field(init=False, default="")
-    loss_option: LossOption = field(init=False, repr=False, default_factory=LossOption)
-    metrics: list[Metric] = field(init=False, repr=False, default_factory=list)
-    backend: str = field(init=False, repr=False, default="")
-    stop_training: bool = field(init=False, repr=False, default=False)
-    numbers: dict[int, int] = field(init=False, default_factory=dict, repr=False)
-    weights: dict[int, list[Weight]] = field(init=False, default_factory=dict, repr=False)
-    _network: CpuNetwork | None = field(init=False, default=None, repr=False)
-    _held: list[Array] = field(init=False, default_factory=list, repr=False)
+    inputs: Tensor
+    outputs: Tensor
+    numbers: dict[int, int]
+    weights: dict[int, list[Weight]]
 
-    def __post_init__(self) -> None:
-        name_checked("A model", self.name)
-        require(is_whole(self.seed) and self.seed >= 0, "A seed is a whole number from 0.", repr(self.seed))
-        for part in (self.inputs, self.outputs):
+    def __init__(self, inputs: Tensor, outputs: Tensor, name: str = "network", seed: int = 0) -> None:
+        self._start(name, seed)
+        self._join(inputs, outputs)
+
+    def _start(self, name: str, seed: int) -> None:
+        name_checked("A model", name)
+        require(is_whole(seed) and seed >= 0, "A seed is a whole number from 0.", repr(seed))
+        self.name, self.seed = name, seed
+        self.optimizer: Optimizer = SGD()
+        self.loss, self.loss_option = "", LossOption()
+        self.metrics: list[Metric] = []
+        self.backend = ""
+        self.stop_training = False
+        self._network: CpuNetwork | None = None
+        self._held: list[Array] = []
+
+    def _join(self, inputs: Tensor, outputs: Tensor) -> None:
+        """Number the layers between input and output, and give them their first weights."""
+        before = self.__dict__.get("weights", {})
+        self.inputs, self.outputs = inputs, outputs
+        self.numbers, self.weights = {}, {}
+        for part in (inputs, outputs):
             require(isinstance(part, Tensor), "A model goes from nn.Input(...) to a layer's result.", repr(part))
-        entered = [t for t in walk(self.outputs) if isinstance(t.layer, InputLayer)]
-        require(
-            entered == [self.inputs], "A model has one input, and its output depends on it.", f"{len(entered)} inputs"
-        )
+        entered = [t for t in walk(outputs) if isinstance(t.layer, InputLayer)]
+        require(entered == [inputs], "A model has one input, and its output depends on it.", f"{len(entered)} inputs")
         rng = np.random.default_rng(self.seed)
-        once = {id(t.layer): t for t in walk(self.outputs) if t.inputs}.values()
+        once = {id(t.layer): t for t in walk(outputs) if t.inputs}.values()
         asked = (spec for t in once for spec in t.layer.weights_of(*(source.shape for source in t.inputs)))
         total = sum(math.prod(spec.shape) for spec in asked)
-        for tensor in walk(self.outputs):
+        for tensor in walk(outputs):
             layer, shapes = tensor.layer, [t.shape for t in tensor.inputs]
             if isinstance(layer, InputLayer):
                 continue
             if isinstance(layer, Embedding):
                 rule = "An Embedding reads the input's class numbers, so it comes first."
-                require(tensor.inputs == (self.inputs,), rule, type(tensor.inputs[0].layer).__name__ + " before it")
+                require(tensor.inputs == (inputs,), rule, type(tensor.inputs[0].layer).__name__ + " before it")
             if id(layer) in self.numbers:
                 moving = any(not w.spec.trainable for w in self.weights[id(layer)])
                 require(not moving, "A layer with moving statistics is used once.", f"{type(layer).__name__} twice")
@@ -93,6 +100,29 @@ class Model:
                 Weight(spec, number, initial(spec.initializer, rng, spec.shape, total))
                 for spec in layer.weights_of(*shapes)
             ]
+            held = before.get(id(layer), tensor.held)
+            for mine, theirs in zip(self.weights[id(layer)], held, strict=False):
+                mine.value = theirs.value.copy()
+
+    def __call__(self, x: Tensor) -> Tensor:
+        made = {id(self.inputs): x}
+        for t in walk(self.outputs):
+            if t.inputs:
+                made[id(t)] = replace(t.layer(*(made[id(s)] for s in t.inputs)), held=self.weights[id(t.layer)])
+        return made[id(self.outputs)]
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}: {self.count_params():,} parameters"]
+        shapes = {id(t.layer): t.shape for t in walk(self.outputs)}
+        for layer in self.layers:
+            number, count = self.numbers[id(layer)], sum(w.value.size for w in self.weights[id(layer)])
+            shape = " x ".join(map(str, shapes[id(layer)]))
+            lines.append(f"{self.title_of(number):<28} {shape:<16} {count:>8,}")
+        return "\n".join(lines)
+
+    def summary(self, print_fn: Callable[[str], object] = print) -> None:
+        """Print layers, output shapes and numbers of parameters, a line each; str(model) is the same."""
+        print_fn(str(self))
 
     @property
     def layers(self) -> list[Layer]:
@@ -128,6 +158,13 @@ class Model:
         self.metrics = [metric_of(metric, found.labels) for metric in metrics]
         self.backend = backend_named(backend) if backend else ""
         self._network = None
+        self._check_loss(name)
+        self.loss = name
+        return self
+
+    def _check_loss(self, name: str) -> None:
+        """Raises SettingError unless the loss fits the last layer."""
+        found = LOSSES[name]
         last = self.outputs.layer
         activation = getattr(last, "activation", None) if isinstance(last, Dense | Activation) else None
         follows = "linear" if self.loss_option.from_logits else found.follows
@@ -138,8 +175,6 @@ class Model:
             f"{type(last).__name__} with activation '{activation or 'linear'}'",
             f"Write nn.Dense(..., activation='{follows}') or choose another loss.",
         )
-        self.loss = name
-        return self
 
     def get_weights(self) -> list[Array]:
         """All weights, layer by layer, in Keras's order; a GRU has its two biases one after the other."""
@@ -166,16 +201,6 @@ class Model:
 
     def count_params(self) -> int:
         return sum(w.value.size for ws in self.weights.values() for w in ws)
-
-    def summary(self) -> str:
-        """Layers, output shapes and numbers of parameters, a line each."""
-        lines = [f"{self.name}: {self.count_params():,} parameters"]
-        shapes = {id(t.layer): t.shape for t in walk(self.outputs)}
-        for layer in self.layers:
-            number, count = self.numbers[id(layer)], sum(w.value.size for w in self.weights[id(layer)])
-            shape = " x ".join(map(str, shapes[id(layer)]))
-            lines.append(f"{self.title_of(number):<28} {shape:<16} {count:>8,}")
-        return "\n".join(lines)
 
     # Data
 
@@ -285,6 +310,7 @@ class Model:
         dropout's mask drawn once, no callbacks. Without a name it is the one of `compile`, of SIMULATOR_BACKEND in the
         environment, or "numpy". Raises ShapeError, SettingError, or TrainingError where the loss is no number.
         """
+        self._prepare(x)
         if self._on(backend) == "expressions":
             return self._fit_expressions(x, y, batch_size, epochs)
         epochs_checked(epochs)
@@ -301,6 +327,9 @@ class Model:
             shuffle,
             initial_epoch,
         )
+
+    def _prepare(self, x: Any) -> None:
+        """Take from the data what the model doesn't know yet."""
 
     def _fit_expressions(self, X: ArrayLike, Y: ArrayLike, batch_size: int | None, epochs: int) -> History:
         """Every call starts the optimizer anew: its state and the number of the step begin where a workbook's begin."""
@@ -319,6 +348,7 @@ class Model:
 
     def predict(self, x: ArrayLike, batch_size: int | None = None, verbose: int | str = 0, backend: str = "") -> Array:
         """The network's answers (N, ...); see `fit` for the backends."""
+        self._prepare(x)
         if self._on(backend) != "expressions":
             return predicted(self, x, batch_checked(batch_size))
         inputs = self.inputs_checked(x)
@@ -336,6 +366,7 @@ class Model:
     ) -> Any:
         """The loss, or a list of the loss and the metrics, or with return_dict all of them by name."""
         self._loss()
+        self._prepare(x)
         logs = evaluated(self, *data_of(self, x, y), batch_checked(batch_size))
         values = list(logs.values())
         return logs if return_dict else values if len(values) > 1 else values[0]
@@ -417,28 +448,79 @@ class Model:
         """
         from simulator.xlsx.build import build_network
 
+        self._prepare(X)
         return build_network(self, Path(path), X, Y, epochs, batch_size, what, layout, against, engine, progress)
 
 
-def Sequential(layers: Sequence[Tensor | Layer], name: str = "network", seed: int = 0) -> Model:
-    """Layers one after the other, the first an Input.
+class Sequential(Model):
+    """Layers, or models, one after the other. Without an Input at the start it takes its shape from the first data.
 
     >>> from simulator.nn.basic import Input
-    >>> print(Sequential([Input((2,)), Dense(3, "tanh"), Dense(1, "sigmoid")]).summary())
-    network: 13 parameters
+    >>> Sequential([Input((2,)), Dense(3, "tanh"), Dense(1, "sigmoid")], name="small").summary()
+    small: 13 parameters
     1 Dense                      3                       9
     2 Dense                      1                       4
     """
-    first, rest = layers[0] if layers else None, layers[1:]
-    require(isinstance(first, Tensor), "Sequential starts with nn.Input((features,)).", repr(first))
-    require(bool(rest), "Sequential needs a layer after the input.", "none")
-    assert isinstance(first, Tensor)
-    x = first
-    for layer in rest:
-        require(isinstance(layer, Layer), "Sequential takes layers, such as nn.Dense(3).", repr(layer))
-        assert isinstance(layer, Layer)
-        x = layer(x)
-    return Model(first, x, name, seed)
+
+    def __init__(self, layers: Sequence[Tensor | Layer | Model] = (), name: str = "network", seed: int = 0) -> None:
+        self._start(name, seed)
+        self._chain: list[Layer | Model] = []
+        self._source: Tensor | None = None
+        for layer in layers:
+            self._append(layer)
+        self._rebuild()
+
+    def add(self, layer: Tensor | Layer | Model) -> None:
+        """One more layer at the end; an Input can only be the first."""
+        self._append(layer)
+        self._rebuild()
+
+    def build(self, shape: Sequence[int]) -> None:
+        """Take this shape of one sample, where no Input has given it."""
+        if self._source is None:
+            self._source = Input(tuple(shape))
+            self._rebuild()
+
+    def _append(self, layer: Tensor | Layer | Model) -> None:
+        if isinstance(layer, Tensor):
+            first = not self._chain and self._source is None and not layer.inputs
+            require(first, "Sequential has one Input, at its start.", "another one")
+            self._source = layer
+            return
+        rule = "Sequential takes layers, such as nn.Dense(3), after nn.Input((features,))."
+        require(isinstance(layer, Layer | Model), rule, repr(layer))
+        self._chain.append(layer)
+
+    def _rebuild(self) -> None:
+        if self._source is not None and self._chain:
+            x = self._source
+            for layer in self._chain:
+                x = layer(x)
+            self._join(self._source, x)
+            self._network = None
+            if self.loss:
+                self._check_loss(self.loss)
+
+    def _check_loss(self, name: str) -> None:
+        if "outputs" in self.__dict__:
+            super()._check_loss(name)
+
+    def _prepare(self, x: Any) -> None:
+        require(bool(self._chain), "Sequential needs a layer after the input.", "none")
+        if self._source is None:
+            self.build(_numbers(x[:1], "X").shape[1:])
+
+    def __call__(self, x: Tensor) -> Tensor:
+        self.build(x.shape)
+        return super().__call__(x)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("inputs", "outputs", "numbers", "weights") and "_chain" in self.__dict__:
+            raise SettingError(
+                "A Sequential knows its shapes from an Input or from data. Received: neither yet. Start it with "
+                "nn.Input((features,)), or call model.build((features,))."
+            )
+        raise AttributeError(name)
 
 
 def epochs_checked(epochs: Any) -> None:

@@ -115,10 +115,20 @@ REFUSED: list[tuple[Callable[[Path], object], type[SimulatorError], str]] = [
         "A workbook shows attention with one head. Received: num_heads=2.",
     ),
     (
-        lambda folder: nn.Sequential([nn.Dense(2)]),
+        lambda folder: nn.Sequential([nn.Dense(2)]).count_params(),
         SettingError,
-        "Sequential starts with nn.Input((features,)). Received: Dense(name='', units=2, activation=None, "
-        "use_bias=True, kernel_initializer='glorot_uniform', bias_initializer='zeros', kernel_regularizer=None).",
+        "A Sequential knows its shapes from an Input or from data. Received: neither yet. Start it with "
+        "nn.Input((features,)), or call model.build((features,)).",
+    ),
+    (
+        lambda folder: nn.Sequential([nn.Input((2,))]).predict(X),
+        SettingError,
+        "Sequential needs a layer after the input. Received: none.",
+    ),
+    (
+        lambda folder: nn.Sequential([nn.Dense(2), nn.Input((2,))]),
+        SettingError,
+        "Sequential has one Input, at its start. Received: another one.",
     ),
     (
         lambda folder: nn.SGD(learning_rate=-1),
