@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulator.book.architecture import architecture_sheet
 from simulator.book.workbook import Workbook
+from simulator.nn.model import Model
 from simulator.sheet.address import a1
 from simulator.sheet.chart import Area, Chart, Series
 from simulator.sheet.sheet import Highlight, Sheet
@@ -16,11 +18,13 @@ ANSWER = 6  # column of the answers
 THRESHOLD = 0.8  # of the accuracy, a number to play with
 
 
-def experiment_workbook(record: dict[str, Any]) -> Workbook:
-    """The workbook of a record: every summary is a formula over the numbers beside it."""
-    sheets = (_history(record), _confusion(record))
+def experiment_workbook(record: dict[str, Any], model: Model | None = None) -> Workbook:
+    """The workbook of a record: every summary is a formula over the numbers beside it; of a model its layers too."""
+    sheets = [_history(record), _confusion(record)]
+    if model is not None:
+        sheets.append(architecture_sheet(model, int(record["settings"]["batch_size"])))
     origin = {"experiment": record["experiment"]}
-    return Workbook(record["title"], record["experiment"], record["epochs"], sheets, {}, origin=origin)
+    return Workbook(record["title"], record["experiment"], record["epochs"], tuple(sheets), {}, origin=origin)
 
 
 def _history(record: dict[str, Any]) -> Sheet:

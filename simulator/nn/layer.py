@@ -36,7 +36,7 @@ class Tensor:
     """
 
     layer: Layer
-    inputs: tuple[Tensor, ...]
+    inputs: tuple[Tensor, ...] = field(repr=False)  # a network with branches has as many texts as paths
     shape: Shape
     held: Sequence[Any] = field(default=(), repr=False)
 

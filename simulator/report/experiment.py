@@ -43,7 +43,7 @@ def write_report(outcome: Outcome, out: Path) -> list[Path]:
     )
     figures.append(draw_figure(out / "pictures.png", "Inside", _pictures(outcome)))
     text = write_text(out / "record.json", json.dumps(record, indent=1))
-    book = write_workbook(experiment_workbook(record), out / f"{record['experiment']}.xlsx")
+    book = write_workbook(experiment_workbook(record, outcome.model), out / f"{record['experiment']}.xlsx")
     page = write_text(out / "index.html", _page(record, figures, book.name))
     return [page, text, book, *figures]
 

@@ -30,7 +30,7 @@ class Validation(NamedTuple):
 
     row: int
     col: int
-    kind: str  # "decimal" or "integer"
+    kind: str  # "decimal", "integer", or "list", whose low has the choices with commas between them
     low: float | str  # a number, or a formula with its equals sign
     high: float | str
     rule: str

@@ -135,20 +135,10 @@ class _Writer:
                 row, col, text, {"x_scale": 3, "y_scale": max(0.6, 0.28 * lines), "font_size": 10, "author": ""}
             )
         for v in sheet.validations:
-            ws.data_validation(
-                v.row,
-                v.col,
-                v.row,
-                v.col,
-                {
-                    "validate": v.kind,
-                    "criteria": "between",
-                    "minimum": _limit(v.low),
-                    "maximum": _limit(v.high),
-                    "error_title": "Not a possible value",
-                    "error_message": v.rule,
-                },
-            )
+            between = {"criteria": "between", "minimum": _limit(v.low), "maximum": _limit(v.high)}
+            allowed = {"source": str(v.low).split(",")} if v.kind == "list" else between
+            said = {"error_title": "Not a possible value", "error_message": v.rule}
+            ws.data_validation(v.row, v.col, v.row, v.col, {"validate": v.kind, **allowed, **said})
         for highlight in sheet.highlights:
             self._highlight(ws, highlight)
         for chart in sheet.charts:
