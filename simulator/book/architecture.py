@@ -38,6 +38,7 @@ from simulator.nn.layer import Layer, Tensor
 from simulator.nn.memory import states_of
 from simulator.nn.model import Model
 from simulator.nn.recurrent import Recurrent
+from simulator.nn.resizing import Resizing
 from simulator.sheet.address import a1
 from simulator.sheet.sheet import Sheet, Validation
 from simulator.sheet.style import ANSWER, BODY, INPUT, LABEL, SUBTITLE, TITLE, Style, header, restyled
@@ -241,6 +242,7 @@ class _Architecture:
             (Recurrent,): self.recurrent,
             (Embedding,): self.embedding,
             (BatchNormalization, LayerNormalization): self.normalization,
+            (Resizing,): self.resizing,
             (Flatten,): self.flatten,
             (Concatenate,): self.concatenated,
         }
@@ -329,6 +331,11 @@ class _Architecture:
 
     def flatten(self, tensor: Tensor, before: Sequence[Made]) -> Made:
         return Made([], product(*before[0].places, before[0].channels))
+
+    def resizing(self, tensor: Tensor, before: Sequence[Made]) -> Made:
+        """What is seen from here on is counted in places of the new size."""
+        sizes = [self.option(name, n) for name, n in zip(self.shape, tensor.shape[:-1], strict=False)]
+        return Made(sizes, before[0].channels, self.start(True))
 
     def concatenated(self, tensor: Tensor, before: Sequence[Made]) -> Made:
         made, axis = self.other(tensor, before), getattr(tensor.layer, "axis", -1)

@@ -65,6 +65,7 @@ from simulator.nn.optimizer import (
 )
 from simulator.nn.recurrent import GRU, LSTM, SimpleRNN
 from simulator.nn.regularizer import L1, L1L2, L2
+from simulator.nn.resizing import Resizing
 from simulator.nn.store import load_model
 
 __all__ = [
@@ -110,6 +111,7 @@ __all__ = [
     "ReLU",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "Sequential",
     "SimpleRNN",
     "Softmax",

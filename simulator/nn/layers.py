@@ -34,6 +34,7 @@ from simulator.nn.convolution import (
 )
 from simulator.nn.features import Features
 from simulator.nn.recurrent import GRU, LSTM, SimpleRNN
+from simulator.nn.resizing import Resizing
 
 __all__ = [
     "ELU",
@@ -66,6 +67,7 @@ __all__ = [
     "ReLU",
     "Rescaling",
     "Reshape",
+    "Resizing",
     "SimpleRNN",
     "Softmax",
 ]

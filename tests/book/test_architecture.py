@@ -60,6 +60,9 @@ NETWORKS = {
         nn.Input((9, 8, 2)), nn.Conv2D(3, (2, 4), strides=(1, 2)), nn.AveragePooling2D((3, 1)), nn.Flatten(),
         nn.Dense(4),
     ),
+    "resized": lambda: sequential(
+        nn.Input((28, 28, 1)), nn.Resizing(56, 63), nn.Conv2D(2, 7, strides=2), nn.Flatten(), nn.Dense(2)
+    ),
     "sequences": lambda: sequential(
         nn.Input((20, 3)), nn.Conv1D(4, 5, strides=2), nn.MaxPooling1D(2), nn.GRU(6, return_sequences=True),
         nn.Dense(5), nn.LayerNormalization(), nn.LSTM(4), nn.Dense(1),

@@ -121,6 +121,10 @@ LAYERS: dict[str, Callable[[], Case]] = {
     "averagepooling1d": lambda: case((6, 2), nn.Conv1D(3, 1), nn.AveragePooling1D(3), nn.Flatten(), D(1), n=2),
     "globalaverage1d": lambda: case((4, 3), nn.Conv1D(3, 1), nn.GlobalAveragePooling1D(), D(1)),
     "globalaverage2d": lambda: case((3, 3, 1), nn.Conv2D(2, 2), nn.GlobalAveragePooling2D(), D(1)),
+    "resizing": lambda: case((2, 3, 2), nn.Conv2D(2, 1), nn.Resizing(4, 4), nn.Flatten(), D(1), n=2),
+    "resizing-nearest": lambda: case(
+        (3, 3, 1), nn.Conv2D(2, 1), nn.Resizing(2, 5, "nearest"), nn.Flatten(), D(1), n=2
+    ),
     "reshape": lambda: case((6,), D(6), nn.Reshape((3, 2)), nn.Conv1D(2, 2), nn.Flatten(), D(1)),
     "dropout": lambda: case((3,), D(6, activation="tanh"), nn.Dropout(0.5, seed=4), D(1), n=4),
     "batchnorm": lambda: case((2,), D(3), nn.BatchNormalization(), nn.Activation("tanh"), D(1), n=5),

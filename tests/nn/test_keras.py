@@ -172,6 +172,17 @@ CASES: dict[str, Build] = {
         lambda layers: layers.Conv2D(2, 2),
         *flat(),
     ),
+    **{
+        f"resizing {height} {width} {interpolation}": sequential(
+            IMAGE,
+            lambda layers: layers.Conv2D(2, 2),
+            lambda layers, a=(height, width, interpolation): layers.Resizing(*a),
+            lambda layers: layers.Conv2D(2, 3, padding="same", activation="tanh"),
+            *flat(),
+        )
+        for height, width in ((14, 16), (5, 11), (3, 3))
+        for interpolation in ("bilinear", "nearest")
+    },
     "batch norm": sequential((5,), dense(4), lambda layers: layers.BatchNormalization(), dense(2)),
     "batch norm of images": sequential(
         IMAGE,

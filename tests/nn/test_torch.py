@@ -115,6 +115,11 @@ def global_average(layer: Any, at: At, x: Tensor) -> Tensor:
     return operation(channels_first(x), 1).flatten(1)
 
 
+def resizing(layer: nn.Resizing, at: At, x: Tensor) -> Tensor:
+    mode = {"nearest": "nearest-exact", "bilinear": "bilinear"}[layer.interpolation]
+    return channels_last(F.interpolate(channels_first(x), (layer.height, layer.width), mode=mode))
+
+
 def batch_normalization(layer: nn.BatchNormalization, at: At, x: Tensor) -> Tensor:
     """PyTorch moves the variance towards the unbiased one, Keras towards the biased one, (m - 1)/m of it."""
     mean, variance, m = at["moving_mean"].clone(), at["moving_variance"].clone(), x[..., 0].numel()
@@ -225,6 +230,7 @@ TWINS: dict[type[Layer], Callable[..., Tensor]] = {
     nn.AveragePooling2D: average,
     nn.GlobalAveragePooling1D: global_average,
     nn.GlobalAveragePooling2D: global_average,
+    nn.Resizing: resizing,
     nn.SimpleRNN: fused(torch.nn.RNN, (0,)),
     nn.LSTM: fused(torch.nn.LSTM, (0, 1, 2, 3)),
     nn.GRU: gru,

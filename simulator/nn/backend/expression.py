@@ -15,11 +15,12 @@ import numpy as np
 from simulator.datasets.playground import FEATURES
 from simulator.nn.activation import ACTIVATIONS
 from simulator.nn.backend.expression_cell import unrolled
+from simulator.nn.backend.interpolation import neighbours_of
 from simulator.nn.backend.operation import Cell, Operations, Shape
 from simulator.nn.initializer import Array
 from simulator.nn.option import chosen
 from simulator.tape import namespace as tape
-from simulator.tape.arrangement import join, positions_of, reshaped, take
+from simulator.tape.arrangement import Positions, join, positions_of, reshaped, take
 from simulator.tape.convolution import convolve, window_max, window_mean, windows_of
 from simulator.tape.expression import Expression, given, literal
 from simulator.tape.primitive import fold
@@ -199,6 +200,22 @@ class Expressions(Operations[E]):
         y = x * literal(scale) if scale != 1 else x
         y = y + literal(offset) if offset else y
         return self.result(y, "A", "rescaled")
+
+    def resized(self, x: E, size: Sequence[int], interpolation: str) -> E:
+        for axis, (symbol, what, new) in enumerate(zip("uv", ("lower row", "right column"), size, strict=True), 1):
+            near = neighbours_of(x.shape[axis], new, interpolation)
+
+            def taken(places: Positions, x: E = x, axis: int = axis) -> E:
+                return take(x, np.take(positions_of(x), places, axis), "{0}")
+
+            if near.share.any():
+                shape = [1, 1, 1, 1]
+                shape[axis] = new
+                share = self.fixed(symbol, near.share.reshape(shape), f"share of the {what}")
+                x = taken(near.low) * (1 - share) + taken(near.high) * share
+            else:
+                x = taken(near.low)
+        return self.result(x, "A", f"{size[0]} x {size[1]} places, {interpolation}")
 
     def recurrent(self, x: E, cell: Cell, sequences: bool) -> E:
         outputs = unrolled(self, x, cell)

@@ -95,6 +95,10 @@ class Operations(Generic[T]):
         """x * scale + offset."""
         raise NotImplementedError
 
+    def resized(self, x: T, size: Sequence[int], interpolation: str) -> T:
+        """Images x (N, H, W, C) in another size (height, width); interpolation is "bilinear" or "nearest"."""
+        raise NotImplementedError
+
     def recurrent(self, x: T, cell: Cell, sequences: bool) -> T:
         """A cell over the steps of x (N, T, D): the state after the last one (N, U), or after each (N, T, U)."""
         raise NotImplementedError

@@ -10,6 +10,7 @@ from simulator.nn.backend.cpu import activation, dense, elementwise, normalizati
 from simulator.nn.backend.cpu.convolution import Convolution
 from simulator.nn.backend.cpu.plan import Node, Plan, Weight
 from simulator.nn.backend.cpu.recurrent import recurrent
+from simulator.nn.backend.cpu.resizing import Resize
 from simulator.nn.backend.operation import Cell, Operations, Shape
 
 
@@ -116,6 +117,9 @@ class CpuOperations(Operations[Node]):
 
     def rescaled(self, x: Node, scale: float, offset: float) -> Node:
         return self.plan.append(elementwise.Scale(x, scale, offset))
+
+    def resized(self, x: Node, size: Sequence[int], interpolation: str) -> Node:
+        return self.plan.append(Resize(x, size, interpolation))
 
     def recurrent(self, x: Node, cell: Cell, sequences: bool) -> Node:
         return self.plan.append(recurrent(x, cell, sequences, self.weights))
