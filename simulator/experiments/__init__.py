@@ -1,10 +1,14 @@
 """The course's larger experiments, each a short declaration."""
 
-from simulator.experiments.alexnet import ALEXNET_28
+from simulator.experiments.alexnet import ALEXNET
 from simulator.experiments.experiment import Experiment, find_experiment
+from simulator.experiments.fashion import FASHION
+from simulator.experiments.googlenet import GOOGLENET
 from simulator.experiments.lenet import LENET
 from simulator.experiments.mnist import MNIST
+from simulator.experiments.resnet import RESNET
+from simulator.experiments.vgg import VGG
 
-EXPERIMENTS: dict[str, Experiment] = {e.name: e for e in (LENET, ALEXNET_28, *MNIST)}
+EXPERIMENTS: dict[str, Experiment] = {e.name: e for e in (LENET, *ALEXNET, VGG, GOOGLENET, RESNET, *FASHION, *MNIST)}
 
 __all__ = ["EXPERIMENTS", "Experiment", "find_experiment"]

@@ -6,19 +6,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulator.datasets.image import Images
 from simulator.errors import SettingError, did_you_mean
 from simulator.nn.model import Model
 from simulator.nn.option import is_whole, require
 
 Settings = Mapping[str, float]
+Prepare = Callable[[Images, Settings, int], Images]
+
+
+def as_they_are(images: Images, settings: Settings, seed: int) -> Images:
+    return images
 
 
 @dataclass(frozen=True)
 class Experiment:
     """build(settings, seed) gives the compiled model; settings has what --set may change, batch_size among them.
 
-    validation is the share of the training data that is held back; reported has the log book's numbers, by the names
-    that a record has for them; remark says what else the log book notes.
+    prepare(images, settings, seed) gives the data as this experiment has them; with a setting "shuffle" of 0 they keep
+    their order. validation is the share of the training data that is held back; reported has the log book's numbers, by
+    the names that a record has for them; remark says what else the log book notes.
     """
 
     name: str
@@ -27,6 +34,7 @@ class Experiment:
     build: Callable[[Settings, int], Model]
     epochs: int
     settings: Mapping[str, float]
+    prepare: Prepare = as_they_are
     validation: float = 0.0
     reported: Mapping[str, float] = field(default_factory=dict)
     remark: str = ""

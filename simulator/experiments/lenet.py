@@ -1,26 +1,21 @@
 """LeNet-5 on pictures of clothes, as the course trains it: sigmoids and average pooling."""
 
 from simulator import nn
+from simulator.experiments.classifier import classifier
 from simulator.experiments.experiment import Experiment, Settings
 
 
 def build(settings: Settings, seed: int) -> nn.Model:
-    model = nn.Sequential(
-        [
-            nn.Input((28, 28, 1)),
-            nn.Conv2D(6, 5, padding="same", activation="sigmoid"),
-            nn.AveragePooling2D(2),
-            nn.Conv2D(16, 5, activation="sigmoid"),
-            nn.AveragePooling2D(2),
-            nn.Flatten(),
-            nn.Dense(120, activation="sigmoid"),
-            nn.Dense(84, activation="sigmoid"),
-            nn.Dense(10, activation="softmax"),
-        ],
-        name="LeNet-5",
-        seed=seed,
-    )
-    return model.compile(nn.SGD(settings["learning_rate"]), "sparse_categorical_crossentropy", ["accuracy"])
+    layers = [
+        nn.Conv2D(6, 5, padding="same", activation="sigmoid"),
+        nn.AveragePooling2D(2),
+        nn.Conv2D(16, 5, activation="sigmoid"),
+        nn.AveragePooling2D(2),
+        nn.Flatten(),
+        nn.Dense(120, activation="sigmoid"),
+        nn.Dense(84, activation="sigmoid"),
+    ]
+    return classifier(layers, "LeNet-5", nn.SGD(settings["learning_rate"]), seed)
 
 
 LENET = Experiment(

@@ -29,7 +29,7 @@ from simulator.nn.metric import confusion_matrix
 from simulator.nn.model import Model
 
 CHECKPOINT = "checkpoint.safetensors"
-TESTED = 500  # samples of a batch in which the test data are answered
+TESTED = 500  # samples at most of a batch in which the test data are answered
 Said = Callable[[str], None]
 
 
@@ -83,7 +83,7 @@ def run_experiment(
     """
     settings = experiment.settings_with(changes or {})
     epochs = experiment.epochs if epochs is None else whole(epochs, "--epochs")
-    images = load_images(experiment.data)
+    images = experiment.prepare(load_images(experiment.data), settings, seed)
     count = len(images.x_train) if samples is None else min(whole(samples, "--samples"), len(images.x_train))
     x, y = images.x_train[:count], images.y_train[:count]
     model = experiment.build(settings, seed)
@@ -108,13 +108,16 @@ def run_experiment(
             verbose=0,
             initial_epoch=before["epoch"],
             validation_data=held,
+            shuffle=bool(settings.get("shuffle", 1)),
             callbacks=[keeper],
         )
-    answers = model.predict(images.x_test, TESTED)
-    test = model.evaluate(images.x_test, images.y_test, TESTED, return_dict=True)
+    tested = min(TESTED, batch)
+    answers = model.predict(images.x_test, tested)
+    test = model.evaluate(images.x_test, images.y_test, tested, return_dict=True)
     history = keeper.history
     found = {"test accuracy": test["accuracy"], "test loss": test["loss"], "parameters": model.count_params()}
     found |= {"training accuracy": history["accuracy"][-1], "training loss": history["loss"][-1]}
+    found["first training accuracy"] = history["accuracy"][0]
     if "val_accuracy" in history:
         found["best validation accuracy"] = max(history["val_accuracy"])
     trained = cut * len(history["loss"])
