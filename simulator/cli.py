@@ -390,7 +390,7 @@ def experiments() -> None:
     from simulator.experiments import EXPERIMENTS
 
     for e in EXPERIMENTS.values():
-        reported = ", ".join(f"{name} {value:g}" for name, value in e.reported.items())
+        reported = ", ".join(f"{name} {value:g}" for name, value in e.reported.items()) or e.remark
         typer.echo(f"{e.name:<22} {e.title}; {e.data}, {e.epochs} epochs. Log book: {reported}")
 
 

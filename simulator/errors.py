@@ -54,5 +54,9 @@ class TrainingError(SimulatorError, ArithmeticError):
     """A training whose numbers have left what can be computed with."""
 
 
+class MemoryNeededError(SimulatorError, MemoryError):
+    """More memory than the machine has free, said before any of it is taken."""
+
+
 class EngineError(SimulatorError, RuntimeError):
     """A spreadsheet engine that is missing or has crashed."""

@@ -17,6 +17,7 @@ FOREIGN = {"xlsxwriter": {"xlsx/writer.py"}, "ironcalc": {"xlsx/engines/ironcalc
 FOREIGN |= {"formualizer": {"xlsx/engines/formualizer.py"}, "python_calamine": {"xlsx/engines/stored.py"}}
 FOREIGN |= {"openpyxl": {"xlsx/reader.py"}, "typer": {"cli.py"}, "rich": {"cli.py"}, "pandas": {"lessons/run.py"}}
 FOREIGN |= {"matplotlib": {"report/figure.py"}, "threadpoolctl": {"nn/backend/cpu/network.py"}}
+FOREIGN |= {"psutil": {"nn/memory.py"}}
 FOREIGN |= {"safetensors": {"nn/store.py", "experiments/run.py"}}
 
 

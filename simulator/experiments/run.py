@@ -25,6 +25,7 @@ from simulator.errors import ModelError, SettingError
 from simulator.experiments.experiment import Experiment, whole
 from simulator.files import replacing
 from simulator.nn.callback import Callback, Logs
+from simulator.nn.memory import free_memory, in_gib, require_room
 from simulator.nn.metric import confusion_matrix
 from simulator.nn.model import Model
 
@@ -95,9 +96,12 @@ def run_experiment(
         model.network().restore(state)
         model.updated()
         say(f"goes on after epoch {before['epoch']}")
+    batch = int(settings["batch_size"])
+    if before["epoch"] < epochs:
+        need = require_room(model, batch, halves_of(batch))
+        say(f"training takes {in_gib(need)} of memory; {in_gib(free_memory())} are free")
     keeper = _Keeper(path, settled, before, epochs, say)
     cut = int(count * (1 - experiment.validation))
-    batch = int(settings["batch_size"])
     if before["epoch"] < epochs:
         held = (x[cut:], y[cut:]) if cut < count else None
         model.fit(
@@ -140,6 +144,14 @@ def run_experiment(
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
     }
     return Outcome(experiment, record, model, images, answers)
+
+
+def halves_of(batch: int) -> list[int]:
+    """
+    >>> halves_of(20)
+    [10, 5, 2, 1]
+    """
+    return [batch >> k for k in range(1, batch.bit_length())]
 
 
 def _checkpoint(path: Path, settled: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

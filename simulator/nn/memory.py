@@ -1,11 +1,25 @@
-"""What training needs of a machine's memory."""
+"""What training needs of a machine's memory, and what the machine has."""
 
 from __future__ import annotations
 
-import numpy as np
+import tracemalloc
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
+import numpy as np
+import psutil
+
+from simulator.errors import MemoryNeededError
 from simulator.nn.backend.cpu.network import Memory
 from simulator.nn.optimizer import Optimizer
+
+if TYPE_CHECKING:
+    from simulator.nn.model import Model
+
+MODEL, NUMBER = 8, 4  # bytes of a weight in the model, and of a number at full size
+PLANNED = 32  # samples of the largest batch whose buffers are planned to be measured
+GIB = 2**30
 
 
 def states_of(optimizer: Optimizer) -> int:
@@ -19,3 +33,77 @@ def states_of(optimizer: Optimizer) -> int:
     memory = Memory(0.01, 1, {}, one, slice(None), {})
     optimizer.update(memory, one, one)
     return len(memory.states)
+
+
+def need_of(model: Model, batch: int) -> int:
+    """Bytes that training a compiled model with batches of that size takes, beside the model itself.
+
+    The network's buffers are planned, not touched; those of a large batch follow from smaller ones, since they grow
+    evenly with it. To them come weights in float32, what the optimizer keeps, and the room that a checkpoint takes
+    while it is put together and the model while it takes weights over.
+    """
+    weights, kept = model.count_params(), 1 + states_of(model.optimizer)
+    around = NUMBER * weights * 3 * kept + MODEL * weights
+    if batch <= PLANNED:
+        return around + _buffers(model, batch)
+    half, whole = (_buffers(model, n) for n in (PLANNED // 2, PLANNED))
+    return around + whole + (batch - PLANNED) * (whole - half) * 2 // PLANNED
+
+
+def _buffers(model: Model, batch: int) -> int:
+    """Bytes of the buffers in which a batch is trained and in which one is answered, measured while they are made."""
+    network = replace(model.network(), _plans={})
+    tracing = tracemalloc.is_tracing()
+    if not tracing:
+        tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        network.plans(batch, True)
+        network.plans(batch, False)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        if not tracing:
+            tracemalloc.stop()
+    return after - before
+
+
+def free_memory() -> int:
+    """Bytes that the machine can give away without swapping; on Linux, macOS and Windows."""
+    return int(psutil.virtual_memory().available)
+
+
+def in_gib(size: int) -> str:
+    """
+    >>> in_gib(3 * 2**30 // 2)
+    '1.5 GiB'
+    """
+    return f"{size / GIB:.1f} GiB" if size >= GIB / 10 else f"{size / 2**20:.0f} MiB"
+
+
+def require_free(need: int, what: str) -> None:
+    """Raises MemoryNeededError unless so many bytes are free."""
+    free = free_memory()
+    if need > free:
+        raise MemoryNeededError(
+            f"{what} must fit into memory. Received: {in_gib(need)}, and {in_gib(free)} free. "
+            "End other programs, or take a machine with more."
+        )
+
+
+def require_room(model: Model, batch: int, smaller: Iterable[int] = (), option: str = "batch_size") -> int:
+    """The bytes of `need_of`. Raises MemoryNeededError unless they are free.
+
+    smaller are other sizes that the option could have, the largest first: the first that fits is named.
+    """
+    need, free = need_of(model, batch), free_memory()
+    if need <= free:
+        return need
+    for size in smaller:
+        other = need_of(model, size)
+        if other <= free:
+            raise MemoryNeededError(
+                f"Training must fit into memory. Received: {in_gib(need)} for batches of {batch}, and {in_gib(free)} "
+                f"free. --set {option}={size} needs {in_gib(other)}."
+            )
+    require_free(need, f"Training with batches of {batch}")
+    return need

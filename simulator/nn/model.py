@@ -24,6 +24,7 @@ from simulator.nn.fit import batch_checked, data_of, evaluated, fit, predicted
 from simulator.nn.initializer import Array, initial
 from simulator.nn.layer import Layer, Tensor, walk
 from simulator.nn.loss import LOSSES, Loss, LossOption, loss_of
+from simulator.nn.memory import MODEL, NUMBER, require_free
 from simulator.nn.metric import Metric, metric_of
 from simulator.nn.optimizer import SGD, Optimizer, optimizer_of
 from simulator.nn.option import chosen, is_whole, name_checked, require
@@ -84,6 +85,7 @@ class Model:
         once = {id(t.layer): t for t in walk(outputs) if t.inputs}.values()
         asked = (spec for t in once for spec in t.layer.weights_of(*(source.shape for source in t.inputs)))
         total = sum(math.prod(spec.shape) for spec in asked)
+        require_free((MODEL + NUMBER) * total, f"A network of {total:,} weights")
         for tensor in walk(outputs):
             layer, shapes = tensor.layer, [t.shape for t in tensor.inputs]
             if isinstance(layer, InputLayer):

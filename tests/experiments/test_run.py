@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from simulator.datasets.image import load_images
-from simulator.errors import ModelError, SettingError
+from simulator.errors import MemoryNeededError, ModelError, SettingError
 from simulator.experiments import EXPERIMENTS, find_experiment
 from simulator.experiments.experiment import Experiment
 from simulator.experiments.run import CHECKPOINT, run_experiment
@@ -92,9 +92,10 @@ def test_a_network_learns_what_is_easy(small: Path) -> None:
     said: list[str] = []
     outcome = run_experiment(EXPERIMENTS["mnist-96-96"], small, epochs=8, say=said.append)
     assert outcome.record["results"]["test accuracy"] > 0.95
-    assert len(said) == 8
-    assert said[0].startswith("epoch 1 of 8: loss ")
-    assert said[0].endswith(" s left")
+    assert said[0].startswith("training takes ")
+    assert len(said) == 1 + 8
+    assert said[1].startswith("epoch 1 of 8: loss ")
+    assert said[1].endswith(" s left")
 
 
 def same(a: Any, b: Any) -> bool:
@@ -172,6 +173,15 @@ def test_unknown_names_and_numbers_are_refused(small: Path) -> None:
         run_experiment(EXPERIMENTS["lenet"], small, changes={"batch_size": 2.5})
     with pytest.raises(SettingError, match=re.escape("--samples is a whole number above 0. Received: 0.")):
         run_experiment(EXPERIMENTS["lenet"], small, samples=0)
+
+
+def test_too_little_memory_is_said_before_it_is_taken(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.nn.memory.free_memory", lambda: 600 * 2**20)
+    with pytest.raises(MemoryNeededError) as caught:
+        run_experiment(EXPERIMENTS["resnet"], small / "out")
+    said = r"Received: 1\.\d GiB for batches of 64, and 0\.6 GiB free\. --set batch_size=8 needs 0\.\d GiB\."
+    assert re.fullmatch("Training must fit into memory\\. " + said, str(caught.value))
+    assert not (small / "out").exists()
 
 
 @pytest.mark.skipif(not LOGBOOK.is_file(), reason="the log book's numbers are not at hand")

@@ -126,6 +126,8 @@ class CpuNetwork:
     def plans(self, batch: int, learning: bool) -> list[Plan]:
         key = batch, learning
         if key not in self._plans:
+            # An epoch's last batch is smaller than the others: one plan of each kind keeps its buffers.
+            self._plans = {size: plans for size, plans in self._plans.items() if size[1] != learning}
             count = max(1, min(self.threads, os.cpu_count() or 1, batch // FEWEST))
             narrow = min((t.layer.units for t in walk(self.output) if isinstance(t.layer, Recurrent)), default=SHORTEST)
             count = count if narrow * batch // count >= SHORTEST else 1

@@ -62,6 +62,7 @@ class MaxPooling(Pooling):
         self.free: AnyArray = np.empty(self.y.shape, bool)
         self.hit: AnyArray = np.empty(self.y.shape, bool)
         self.part: Array = np.empty(self.y.shape, np.float32)
+        self.largest: Array = np.empty(self.y.shape if plan.learning else 0, np.float32)
 
     def forward(self, plan: Plan) -> None:
         self.enter()
@@ -70,7 +71,7 @@ class MaxPooling(Pooling):
         for view in others:
             np.maximum(self.y, view, out=self.y)
         if plan.learning:
-            self.largest: AnyArray = self.y.copy()  # what follows may work on the result in place
+            np.copyto(self.largest, self.y)  # what follows may work on the result in place
 
     def backward(self, plan: Plan) -> None:
         if self.dwhole is None:
