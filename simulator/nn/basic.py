@@ -23,6 +23,15 @@ def units_checked(layer: Any) -> None:
     require(good, f"{type(layer).__name__} needs units to be a whole number above 0.", repr(units))
 
 
+def rate_checked(layer: Any, name: str) -> None:
+    """The share that training drops, and the seed that it is drawn from."""
+    rate, seed = getattr(layer, name), layer.seed
+    good = isinstance(rate, int | float) and 0 <= rate < 1
+    require(good, f"{type(layer).__name__} needs a {name} from 0 to below 1.", rate)
+    good = seed is None or (is_whole(seed) and seed >= 0)
+    require(good, f"{type(layer).__name__} needs a seed that is a whole number from 0.", repr(seed))
+
+
 @dataclass(eq=False)
 class InputLayer(Layer):
     """Where data enter; `Input` makes one."""
@@ -179,10 +188,7 @@ class Dropout(Layer):
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        good = isinstance(self.rate, int | float) and 0 <= self.rate < 1
-        require(good, "Dropout needs a rate from 0 to below 1.", self.rate)
-        seed = self.seed is None or (is_whole(self.seed) and self.seed >= 0)
-        require(seed, "Dropout needs a seed that is a whole number from 0.", repr(self.seed))
+        rate_checked(self, "rate")
 
     def call(self, at: Operations[T], *x: T) -> T:
         return at.dropout(x[0], self.rate, self.seed)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 from simulator.errors import ShapeError
-from simulator.nn.backend.operation import Operations, Shape, T
+from simulator.nn.backend.operation import Carried, Operations, Shape, T
 from simulator.nn.option import Configured
 from simulator.nn.regularizer import L1L2
 
@@ -46,6 +46,7 @@ class Layer(Configured):
     """Base of all layers. A subclass is a dataclass with Keras's options and the three methods below."""
 
     name: str = field(default="", kw_only=True)
+    carried: Carried = field(init=False, repr=False, default_factory=dict)  # states of a stateful layer
 
     joins: ClassVar[bool] = False  # whether it takes several inputs
 

@@ -392,6 +392,11 @@ class Model:
         self._held = values
         return network
 
+    def reset_states(self) -> None:
+        """Let the next batch start from zeros in stateful layers."""
+        for layer in self.layers:
+            layer.carried.clear()
+
     def updated(self) -> None:
         """Take over the weights that the backend has trained."""
         if self._network is not None:

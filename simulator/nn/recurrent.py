@@ -6,32 +6,58 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from simulator.nn.activation import ACTIVATIONS
 from simulator.nn.backend.operation import Cell, Operations, Shape, T
-from simulator.nn.basic import units_checked
+from simulator.nn.basic import rate_checked, units_checked
 from simulator.nn.layer import Layer, WeightSpec
 from simulator.nn.option import chosen
+from simulator.nn.regularizer import regularizer_of
 
 
 @dataclass(eq=False)
 class Recurrent(Layer):
-    """What the three have in common."""
+    """What the three have in common, and the options that Keras gives all of them.
+
+    dropout leaves out a share of the inputs in training, recurrent_dropout a share of the state before a step; what is
+    left out stays so for the whole sequence, and the rest is divided by 1 - rate. With stateful every batch starts from
+    the states that the batch before has ended with, sample by sample, until `reset_states`. With go_backwards the last
+    step comes first, in the results too. unroll is understood and changes nothing. A workbook shows dropout of inputs,
+    with a mask that is drawn once; it can't show recurrent_dropout or stateful.
+    """
 
     units: int = 0
-    activation: str = "tanh"
+    activation: str | None = "tanh"
     use_bias: bool = True
     return_sequences: bool = False
     kernel_initializer: str = "glorot_uniform"
     recurrent_initializer: str = "orthogonal"
     bias_initializer: str = "zeros"
+    kernel_regularizer: Any = None
+    recurrent_regularizer: Any = None
+    bias_regularizer: Any = None
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    seed: int | None = None
+    stateful: bool = False
+    go_backwards: bool = False
+    unroll: bool = False
 
     gates = 1
 
     def __post_init__(self) -> None:
         units_checked(self)
         for name in (self.activation, getattr(self, "recurrent_activation", "sigmoid")):
-            chosen("An activation", name, ACTIVATIONS)
+            chosen("An activation", name or "linear", ACTIVATIONS)
+        for name in ("kernel", "recurrent", "bias"):
+            setattr(self, f"{name}_regularizer", regularizer_of(getattr(self, f"{name}_regularizer")))
+        for name in ("dropout", "recurrent_dropout"):
+            rate_checked(self, name)
+
+    def reset_states(self) -> None:
+        """Let the next batch start from zeros."""
+        self.carried.clear()
 
     def shape_of(self, *inputs: Shape) -> Shape:
         self.needs(2, inputs[0], "a sequence (steps, features)")
@@ -40,28 +66,52 @@ class Recurrent(Layer):
     def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
         columns = self.gates * self.units
         specs = [
-            WeightSpec("kernel", "W", (inputs[0][-1], columns), self.kernel_initializer, "input weights", "turned"),
             WeightSpec(
-                "recurrent_kernel", "U", (self.units, columns), self.recurrent_initializer, "state weights", "turned"
+                "kernel",
+                "W",
+                (inputs[0][-1], columns),
+                self.kernel_initializer,
+                "input weights",
+                "turned",
+                self.kernel_regularizer,
+            ),
+            WeightSpec(
+                "recurrent_kernel",
+                "U",
+                (self.units, columns),
+                self.recurrent_initializer,
+                "state weights",
+                "turned",
+                self.recurrent_regularizer,
             ),
         ]
         if self.use_bias:
-            specs.append(WeightSpec("bias", "b", (columns,), self.bias_initializer, "biases", "column"))
+            specs.append(
+                WeightSpec("bias", "b", (columns,), self.bias_initializer, "biases", "column", self.bias_regularizer)
+            )
         return specs
 
     def call(self, at: Operations[T], *x: T) -> T:
-        return at.recurrent(x[0], self.cell(), self.return_sequences)
+        sequence = at.turned_round(x[0]) if self.go_backwards else x[0]
+        return at.recurrent(sequence, self.cell(), self.return_sequences, self.carried if self.stateful else None)
 
     def cell(self) -> Cell:
-        raise NotImplementedError
+        return Cell(
+            type(self).__name__.lower().removeprefix("simple"),
+            self.units,
+            self.activation or "linear",
+            getattr(self, "recurrent_activation", "sigmoid"),
+            self.use_bias,
+            getattr(self, "reset_after", True),
+            self.dropout,
+            self.recurrent_dropout,
+            self.seed,
+        )
 
 
 @dataclass(eq=False)
 class SimpleRNN(Recurrent):
     """h[t] = activation(x[t] @ W + h[t-1] @ U + b)."""
-
-    def cell(self) -> Cell:
-        return Cell("rnn", self.units, self.activation, use_bias=self.use_bias)
 
 
 @dataclass(eq=False)
@@ -83,9 +133,6 @@ class LSTM(Recurrent):
             specs[-1] = specs[-1]._replace(initializer="forget_gate")
         return specs
 
-    def cell(self) -> Cell:
-        return Cell("lstm", self.units, self.activation, self.recurrent_activation, self.use_bias)
-
 
 @dataclass(eq=False)
 class GRU(Recurrent):
@@ -102,11 +149,6 @@ class GRU(Recurrent):
     def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
         specs = super().weights_of(*inputs)
         if self.use_bias and self.reset_after:
-            second = WeightSpec(
-                "recurrent_bias", "bU", specs[-1].shape, self.bias_initializer, "biases of the state's part", "column"
-            )
-            specs.append(second)
+            meaning = "biases of the state's part"
+            specs.append(specs[-1]._replace(name="recurrent_bias", symbol="bU", meaning=meaning))
         return specs
-
-    def cell(self) -> Cell:
-        return Cell("gru", self.units, self.activation, self.recurrent_activation, self.use_bias, self.reset_after)

@@ -137,6 +137,8 @@ LAYERS: dict[str, Callable[[], Case]] = {
     "gru": lambda: case((4, 2), nn.GRU(2), D(1), n=2),
     "gru-sequences": lambda: case((3, 2), nn.GRU(2, return_sequences=True), nn.GRU(2), D(1), n=2),
     "gru-reset-before": lambda: case((4, 2), nn.GRU(2, reset_after=False), D(1), n=2),
+    "gru-backwards": lambda: case((3, 2), nn.GRU(2, go_backwards=True, return_sequences=True), D(1), n=2),
+    "lstm-dropout": lambda: case((3, 3), nn.LSTM(2, dropout=0.4, seed=1, bias_regularizer="l2"), D(1), n=2),
     "features": lambda: case((2,), nn.Features(("x1", "x2", "x1^2", "x2^2", "x1*x2", "sin(x1)", "sin(x2)")), D(1)),
     "embedding": lambda: case(
         (3,), nn.Embedding(5, 2), nn.Flatten(), D(2, activation="softmax"), loss="sparse_categorical_crossentropy",

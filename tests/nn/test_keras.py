@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from simulator import nn
+from simulator.nn.backend.cpu import recurrent
 
 os.environ["KERAS_BACKEND"] = "torch"
 if os.environ.get("CI"):
@@ -228,6 +229,23 @@ CASES: dict[str, Build] = {
         lambda layers: layers.LSTM(6, activation="sigmoid", recurrent_activation="tanh", unit_forget_bias=False),
         dense(2),
     ),
+    **{
+        f"{kind}, {name}": sequential(
+            SEQUENCE,
+            dense(4),
+            lambda layers, a=(kind, options): getattr(layers, a[0])(6, **a[1]),
+            lambda layers: layers.Flatten(),
+            dense(2),
+        )
+        for kind in ("SimpleRNN", "LSTM", "GRU")
+        for name, options in {
+            "backwards": {"go_backwards": True},
+            "backwards sequences": {"go_backwards": True, "return_sequences": True},
+            "no activation": {"activation": None},
+            "penalties": {"kernel_regularizer": "l2", "recurrent_regularizer": "l1", "bias_regularizer": "l1"},
+            "unrolled": {"unroll": True, "use_bias": False},
+        }.items()
+    },
     "residual": residual,
     "branches": branches,
     "used twice": used_twice,
@@ -509,6 +527,88 @@ def test_an_embedding_is_that_of_keras() -> None:
         model.compile(k.optimizers.Adam(learning_rate=0.05), "mse")
         model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
     assert_close(weights_of(ours), weights_of(theirs), 1e-4)
+
+
+DROPPING = {
+    **{
+        f"{kind} {dropout} {recurrent}": (kind, {"dropout": dropout, "recurrent_dropout": recurrent})
+        for kind in ("SimpleRNN", "LSTM", "GRU")
+        for dropout, recurrent in ((0.4, 0.0), (0.0, 0.4), (0.4, 0.3))
+    },
+    "GRU, reset before": ("GRU", {"dropout": 0.4, "recurrent_dropout": 0.3, "reset_after": False}),
+    "backwards": ("LSTM", {"dropout": 0.4, "recurrent_dropout": 0.3, "go_backwards": True, "return_sequences": True}),
+}
+
+
+@pytest.mark.parametrize("name", DROPPING)
+def test_masks_of_recurrent_layers_act_as_in_keras(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are given the same masks: one of the input, or with recurrent_dropout one for every gate."""
+    kind, options = DROPPING[name]
+    units, depth = 6, 4
+    layers: list[Callable[[Any], Any]] = [
+        dense(depth),
+        lambda layers: getattr(layers, kind)(units, **options),
+        lambda layers: layers.Flatten(),
+        dense(2),
+    ]
+    ours, theirs = pair(sequential(SEQUENCE, *layers))
+    gates = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}[kind] if options["recurrent_dropout"] else 1
+    rng = np.random.default_rng(4)
+    of_x, of_h = (
+        [np.where(rng.random((N, size)) < rate, 0, 1 / (1 - rate)).astype(np.float32) for _ in range(gates)]
+        for size, rate in ((depth, options["dropout"]), (units, options["recurrent_dropout"]))
+    )
+    cell, several = theirs.layers[1].cell, kind != "SimpleRNN" and gates > 1
+    mask_x, mask_h = ([keras.ops.array(m) for m in masks] for masks in (of_x, of_h))
+    monkeypatch.setattr(cell, "get_dropout_mask", lambda x: mask_x if several else mask_x[0])
+    monkeypatch.setattr(cell, "get_recurrent_dropout_mask", lambda h: mask_h if several else mask_h[0])
+
+    def drawn(self: Any, plan: Any) -> Any:
+        assert plan.training
+        order = self.order if gates > 1 else (0,)
+        one = np.ones((1, plan.n), np.float32)
+        return np.stack([np.concatenate([of_h[k][plan.where].T, of_x[k][plan.where].T, one]) for k in order])
+
+    monkeypatch.setattr(recurrent.Recurrent, "drawn", drawn)
+    x, y = data(theirs)
+    before, found = weights_of(theirs), []
+    for model, k in ((ours, nn), (theirs, keras)):
+        model.compile(k.optimizers.SGD(learning_rate=1.0), "mean_squared_error")
+        found.append(model.fit(x, y, batch_size=N, epochs=1, shuffle=False, verbose=0).history["loss"])
+    np.testing.assert_allclose(found[0], found[1], rtol=2e-5)
+    moved = [a - b for a, b in zip(as_theirs(ours, theirs), before, strict=True)]
+    assert_close(moved, [a - b for a, b in zip(weights_of(theirs), before, strict=True)], 1e-4)
+
+
+@pytest.mark.parametrize("kind", ["SimpleRNN", "LSTM", "GRU"])
+def test_stateful_layers_go_on_where_the_batch_before_has_ended(kind: str) -> None:
+    """Beside Keras's layer that is handed its states; its own stateful training fails with PyTorch below it."""
+    ours = nn.Sequential([nn.Input((7, 5)), getattr(nn, kind)(6, stateful=True), nn.Dense(2)])
+    inputs = keras.Input((7, 5))
+    layer, dense_layer = getattr(keras.layers, kind)(6, return_state=True), keras.layers.Dense(2)
+    theirs = keras.Model(inputs, dense_layer(layer(inputs)[0]))
+    x, y = data(theirs)
+    theirs.set_weights([np.random.default_rng(0).normal(0, 0.5, w.shape) for w in theirs.weights])
+    ours.set_weights(theirs.get_weights())
+    optimizer, states = keras.optimizers.SGD(learning_rate=0.1), None
+    for start in (0, 8, 16):
+        answer, *states = layer(keras.ops.array(x[start : start + 8]), initial_state=states)
+        loss = keras.ops.mean((dense_layer(answer) - keras.ops.array(y[start : start + 8])) ** 2)
+        theirs.zero_grad()
+        loss.backward()
+        optimizer.apply([w.value.grad for w in theirs.trainable_weights], theirs.trainable_weights)
+        states = [state.detach() for state in states]
+    ours.compile(nn.SGD(learning_rate=0.1), "mse")
+    ours.fit(x, y, batch_size=8, epochs=1, shuffle=False, verbose=0)
+    assert_close(as_theirs(ours, theirs), weights_of(theirs), 1e-4)
+    for start in (0, 8):
+        answer, *states = layer(keras.ops.array(x[start : start + 8]), initial_state=states)
+        going_on = ours.predict(x[start : start + 8])
+        assert_close([going_on], [dense_layer(answer).detach()], 1e-4)
+    ours.layers[0].reset_states()
+    anew = ours.predict(x[8:16])
+    assert_close([anew], [theirs.predict(x[8:16], verbose=0)], 1e-4)
+    assert np.abs(anew - going_on).max() > 1e-2
 
 
 def test_moving_statistics_are_those_of_keras() -> None:

@@ -16,9 +16,9 @@ from simulator.datasets.playground import FEATURES
 from simulator.nn.activation import ACTIVATIONS
 from simulator.nn.backend.expression_cell import unrolled
 from simulator.nn.backend.interpolation import neighbours_of
-from simulator.nn.backend.operation import Cell, Operations, Shape
+from simulator.nn.backend.operation import Carried, Cell, Operations, Shape
 from simulator.nn.initializer import Array
-from simulator.nn.option import chosen
+from simulator.nn.option import chosen, require
 from simulator.tape import namespace as tape
 from simulator.tape.arrangement import Positions, join, positions_of, reshaped, take
 from simulator.tape.convolution import convolve, window_max, window_mean, windows_of
@@ -134,10 +134,14 @@ class Expressions(Operations[E]):
         return self.result(found, "F", "in one row" if flat else "in another shape")
 
     def dropout(self, x: E, rate: float, seed: int | None) -> E:
+        return self._dropped(x, x.shape, rate, seed)
+
+    def _dropped(self, x: E, shape: Shape, rate: float, seed: int | None) -> E:
+        """x times a mask of this shape, divided by the share that is kept."""
         if not self.training or not rate:
             return x
         rng = np.random.default_rng(seed) if seed is not None else self.rng
-        mask = (rng.random(x.shape) >= rate).astype(float)
+        mask = (rng.random(shape) >= rate).astype(float)
         kept = 1 - self.setting(f"dropout_{self.number}", rate, f"share that layer {self.number} drops")
         m = self.fixed("M", mask, "mask: 0 drops, 1 keeps")
         return self.call(x * m / kept, "A", f"{x.name} after dropout")
@@ -217,11 +221,19 @@ class Expressions(Operations[E]):
                 x = taken(near.low)
         return self.result(x, "A", f"{size[0]} x {size[1]} places, {interpolation}")
 
-    def recurrent(self, x: E, cell: Cell, sequences: bool) -> E:
-        outputs = unrolled(self, x, cell)
+    def turned_round(self, x: E) -> E:
+        return take(x, positions_of(x)[:, ::-1], "{0} turned round")
+
+    def recurrent(self, x: E, cell: Cell, sequences: bool, carried: Carried | None = None) -> E:
+        rule = "A workbook starts every sequence from zeros and keeps the state as it is."
+        require(carried is None, rule, "stateful=True", "Train it with fit, or leave stateful out.")
+        dropped = self.training and bool(cell.recurrent_dropout)
+        received = f"recurrent_dropout={cell.recurrent_dropout}"
+        require(not dropped, rule, received, "Train it with fit; dropout, of the input, can be shown.")
+        n, _, depth = x.shape
+        outputs = unrolled(self, self._dropped(x, (n, 1, depth), cell.dropout, cell.seed), cell)
         if not sequences:
             return outputs[-1]
-        n = x.shape[0]
         return join([reshaped(h, (n, 1, cell.units)) for h in outputs], 1, f"h{self.tag}")
 
     def attention(self, query: E, value: E, key_dim: int, bias: bool) -> E:

@@ -8,12 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Generic, NamedTuple, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 T = TypeVar("T")
 Shape = tuple[int, ...]
+Carried = dict[str, NDArray[np.float32]]  # states that go on from batch to batch, (units, N)
 
 
 class Cell(NamedTuple):
-    """A recurrent cell: kind is "rnn", "lstm" or "gru"."""
+    """A recurrent cell: kind is "rnn", "lstm" or "gru".
+
+    dropout and recurrent_dropout are the shares of the input and of the state before a step that training leaves out:
+    the same ones at every step, for every gate its own where states are dropped.
+    """
 
     kind: str
     units: int
@@ -21,6 +29,9 @@ class Cell(NamedTuple):
     recurrent_activation: str = "sigmoid"
     use_bias: bool = True
     reset_after: bool = True  # of a GRU
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    seed: int | None = None
 
 
 class Operations(Generic[T]):
@@ -99,8 +110,15 @@ class Operations(Generic[T]):
         """Images x (N, H, W, C) in another size (height, width); interpolation is "bilinear" or "nearest"."""
         raise NotImplementedError
 
-    def recurrent(self, x: T, cell: Cell, sequences: bool) -> T:
-        """A cell over the steps of x (N, T, D): the state after the last one (N, U), or after each (N, T, U)."""
+    def turned_round(self, x: T) -> T:
+        """A sequence from its last step to its first."""
+        raise NotImplementedError
+
+    def recurrent(self, x: T, cell: Cell, sequences: bool, carried: Carried | None = None) -> T:
+        """A cell over the steps of x (N, T, D): the state after the last one (N, U), or after each (N, T, U).
+
+        It starts from zeros, or from what the batch before has left in carried.
+        """
         raise NotImplementedError
 
     def attention(self, query: T, value: T, key_dim: int, bias: bool) -> T:

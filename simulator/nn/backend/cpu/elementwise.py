@@ -91,6 +91,26 @@ class Concatenate(Operation):
                 np.copyto(dx, self.dy[where])
 
 
+class TurnRound(Operation):
+    """A sequence (T, D, n) from its last step to its first; a view where nothing else needs it elsewhere."""
+
+    def __init__(self, x: Node) -> None:
+        super().__init__(x.shape, x)
+
+    def allocate(self, plan: Plan) -> None:
+        dy = self.output.grads[0] if self.output.grads else None
+        (x,) = self.inputs
+        self.gradients = [plan.place(x, self.y[::-1], dy[::-1] if x.used == 1 and dy is not None else None)]
+
+    def forward(self, plan: Plan) -> None:
+        if not np.shares_memory(self.x, self.y):
+            np.copyto(self.y, self.x[::-1])
+
+    def backward(self, plan: Plan) -> None:
+        if self.dx is not None and not np.shares_memory(self.dx, self.dy):
+            np.copyto(self.dx, self.dy[::-1])
+
+
 class Reshape(Operation):
     """The same numbers in Keras's order; a view of the output's buffers where the input has none of its own."""
 
@@ -166,9 +186,13 @@ class Random(Operation):
         self.number, self.seed = number, seed
 
     def draw(self, plan: Plan) -> np.random.Generator:
-        """Random numbers of this operation, step and plan alone, so that a resumed run draws the same ones."""
-        seed = (plan.seed if self.seed is None else self.seed, self.number, plan.step, plan.number)
-        return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed)))
+        return plan.random(self.number, self.seed)
+
+
+def mask_of(rng: np.random.Generator, shape: Shape, rate: float) -> Array:
+    """Zeros for a share of the places, and what makes up for them elsewhere."""
+    drawn = rng.random(shape, np.float32)
+    return np.multiply(drawn >= np.float32(rate), np.float32(1 / (1 - rate)), out=drawn)
 
 
 class Dropout(Random):
@@ -176,16 +200,11 @@ class Dropout(Random):
         super().__init__(x, number, seed)
         self.rate = rate
 
-    def allocate(self, plan: Plan) -> None:
-        super().allocate(plan)
-        self.mask = np.ones(self.y.shape, np.float32)
-
     def forward(self, plan: Plan) -> None:
         if not plan.training:
             np.copyto(self.y, self.x)
             return
-        drawn = self.draw(plan).random(self.mask.shape, np.float32)
-        np.multiply(drawn >= np.float32(self.rate), np.float32(1 / (1 - self.rate)), out=self.mask)
+        self.mask = mask_of(self.draw(plan), self.y.shape, self.rate)
         np.multiply(self.x, self.mask, out=self.y)
 
     def backward(self, plan: Plan) -> None:

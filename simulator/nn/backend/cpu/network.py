@@ -22,6 +22,7 @@ from simulator.nn.backend.cpu.activation import Activation, curve_of
 from simulator.nn.backend.cpu.loss import LOSSES, Loss, huber
 from simulator.nn.backend.cpu.operations import CpuOperations
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Meeting, Node, Plan, Rows, Weight, inwards, outwards
+from simulator.nn.backend.operation import Carried
 from simulator.nn.layer import Layer, Tensor, walk
 from simulator.nn.optimizer import Optimizer, Schedule
 from simulator.nn.option import require
@@ -30,6 +31,7 @@ from simulator.nn.recurrent import Recurrent
 FEWEST = 8  # samples of a plan: threads with fewer wait for each other longer than they work
 SHORTEST = 3_000  # numbers of a recurrent state: with shorter calls two threads take 1.5 times as long as one
 PIECE = 1 << 18  # numbers of a weight that are updated at a time: they stay in the second-level cache
+CARRIED = "carried"  # in the names of what stateful layers keep
 BUFFER = 512  # numbers: with NumPy's 8,192, strided operands are copied before every ufunc, 2 to 8 % of a step
 
 
@@ -152,7 +154,7 @@ class CpuNetwork:
                 continue
             number = self.numbers[id(tensor.layer)]
             alone = all(uses[id(t)] == 1 for t in tensor.inputs)
-            at = CpuOperations(plan, self.weights[number], number, alone)
+            at = CpuOperations(plan, self.weights[number], alone)
             nodes[id(tensor)] = tensor.layer.call(at, *(nodes[id(t)] for t in tensor.inputs))
         if plan.learning and self._from_logits(plan):
             last = plan.operations.pop()
@@ -329,7 +331,13 @@ class CpuNetwork:
             for name, w in weights.items():
                 found[f"{number}/{name}"] = w.value
                 found |= {f"{number}/{name}/{key}": a for key, a in self.states.get(id(w), {}).items()}
+        for number, carried in self.carried():
+            found |= {f"{number}/{CARRIED}/{key}": a for key, a in carried.items()}
         return found
+
+    def carried(self) -> list[tuple[int, Carried]]:
+        """What stateful layers take from batch to batch, by the layer's number."""
+        return [(self.numbers[id(t.layer)], t.layer.carried) for t in walk(self.output) if t.inputs]
 
     def restore(self, state: Mapping[str, Array]) -> None:
         self.step_number = int(state["step"][0])
@@ -337,11 +345,12 @@ class CpuNetwork:
             for name, w in weights.items():
                 start = f"{number}/{name}"
                 w.value[...] = state[start]
-                kept = {
-                    key.removeprefix(f"{start}/"): a.copy() for key, a in state.items() if key.startswith(f"{start}/")
-                }
+                kept = _below(f"{start}/", state)
                 if kept:
                     self.states[id(w)] = kept
+        for number, carried in self.carried():
+            carried.clear()
+            carried |= _below(f"{number}/{CARRIED}/", state)
 
     def rate(self) -> float:
         """The learning rate of this step."""
@@ -366,6 +375,11 @@ class CpuNetwork:
                 do(piece)
 
         self._each(plans, do_mine)
+
+
+def _below(start: str, state: Mapping[str, Array]) -> dict[str, Array]:
+    """The arrays whose names start so, by the rest of their names."""
+    return {key.removeprefix(start): a.copy() for key, a in state.items() if key.startswith(start)}
 
 
 @cache

@@ -11,7 +11,7 @@ from simulator.nn.backend.cpu.convolution import Convolution
 from simulator.nn.backend.cpu.plan import Node, Plan, Weight
 from simulator.nn.backend.cpu.recurrent import recurrent
 from simulator.nn.backend.cpu.resizing import Resize
-from simulator.nn.backend.operation import Cell, Operations, Shape
+from simulator.nn.backend.operation import Carried, Cell, Operations, Shape
 
 
 @dataclass
@@ -20,9 +20,13 @@ class CpuOperations(Operations[Node]):
 
     plan: Plan
     weights: dict[str, Weight]
-    number: int
     alone: bool
     training: bool = True
+
+    @property
+    def place(self) -> int:
+        """The number of the next operation, which it draws its random numbers by."""
+        return len(self.plan.operations)
 
     def shape(self, x: Node) -> Shape:
         return x.shape
@@ -91,7 +95,7 @@ class CpuOperations(Operations[Node]):
         return x if shape == x.shape else self._reshaped(x, shape)
 
     def dropout(self, x: Node, rate: float, seed: int | None) -> Node:
-        return self.plan.append(elementwise.Dropout(x, rate, self.number, seed)) if rate else x
+        return self.plan.append(elementwise.Dropout(x, rate, self.place, seed)) if rate else x
 
     def batch_normalization(self, x: Node, momentum: float, epsilon: float, center: bool, scale: bool) -> Node:
         w = self.weights
@@ -113,7 +117,7 @@ class CpuOperations(Operations[Node]):
         return self.plan.append(normalization.LayerNormalization(x, gamma, beta, epsilon))
 
     def noise(self, x: Node, stddev: float, seed: int | None) -> Node:
-        return self.plan.append(elementwise.GaussianNoise(x, stddev, self.number, seed)) if stddev else x
+        return self.plan.append(elementwise.GaussianNoise(x, stddev, self.place, seed)) if stddev else x
 
     def rescaled(self, x: Node, scale: float, offset: float) -> Node:
         return self.plan.append(elementwise.Scale(x, scale, offset))
@@ -121,8 +125,11 @@ class CpuOperations(Operations[Node]):
     def resized(self, x: Node, size: Sequence[int], interpolation: str) -> Node:
         return self.plan.append(Resize(x, size, interpolation))
 
-    def recurrent(self, x: Node, cell: Cell, sequences: bool) -> Node:
-        return self.plan.append(recurrent(x, cell, sequences, self.weights))
+    def turned_round(self, x: Node) -> Node:
+        return self.plan.append(elementwise.TurnRound(x))
+
+    def recurrent(self, x: Node, cell: Cell, sequences: bool, carried: Carried | None = None) -> Node:
+        return self.plan.append(recurrent(x, cell, sequences, self.weights, self.place, carried))
 
     def attention(self, query: Node, value: Node, key_dim: int, bias: bool) -> Node:
         raise SettingError("Attention is shown in workbooks; at full size it isn't there yet. Received: attention.")

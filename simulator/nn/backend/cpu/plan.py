@@ -198,6 +198,11 @@ class Plan:
         self.operations.append(operation)
         return operation.output
 
+    def random(self, number: int, seed: int | None) -> np.random.Generator:
+        """Random numbers of one operation, step and plan alone, so that a resumed run draws the same ones."""
+        given = (self.seed if seed is None else seed, number, self.step, self.number)
+        return np.random.Generator(np.random.SFC64(np.random.SeedSequence(given)))
+
     def share(self, key: Any, rows: int) -> Array:
         """This plan's columns of an array (rows, batch) that all plans of a batch have together."""
         if key not in self.shared:

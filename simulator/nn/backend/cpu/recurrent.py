@@ -12,8 +12,10 @@ from __future__ import annotations
 import numpy as np
 
 from simulator.nn.backend.cpu.activation import HALF, ONE, TANH_IS_FAST, TWO, curve_of
+from simulator.nn.backend.cpu.elementwise import mask_of
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Node, Operation, Plan, Weight
-from simulator.nn.backend.operation import Cell
+from simulator.nn.backend.operation import Carried, Cell
+from simulator.nn.option import require
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 SMALL = 1_000_000  # multiply-adds below which OpenBLAS takes its operands as they are, without packing them first
@@ -53,11 +55,21 @@ class Recurrent(Operation):
     order: tuple[int, ...] = (0,)  # Keras's gates, as they are computed here: those with the gates' activation first
     gated = 0  # how many of them
 
-    def __init__(self, x: Node, cell: Cell, sequences: bool, weights: dict[str, Weight]) -> None:
+    def __init__(
+        self,
+        x: Node,
+        cell: Cell,
+        sequences: bool,
+        weights: dict[str, Weight],
+        number: int,
+        carried: Carried | None,
+    ) -> None:
         steps, _ = x.shape
         shape = (steps, cell.units) if sequences else (cell.units,)
         super().__init__(shape, x, weights=list(weights.values()))
         self.cell, self.sequences, self.named = cell, sequences, weights
+        self.number, self.carried = number, carried
+        self.masks: Array | None = None  # (1 or gates, H + D + 1, n), of h, x and 1, for every step
         self.act, self.gate = curve_of(cell.activation), curve_of(cell.recurrent_activation)
         # sigmoid(z) = tanh(z/2)/2 + 1/2 = 1/(1 + exp(-z)), tanh(z) = 2/(1 + exp(-2z)) - 1: one function for all, what
         # stands before z folded into the weights
@@ -130,8 +142,91 @@ class Recurrent(Operation):
 
     def forward(self, plan: Plan) -> None:
         np.copyto(self.z[:-1, self.h : -1], self.x)
+        self.masks = self.drawn(plan)
+        for name, states in self.going_on().items():
+            np.copyto(states[0], self.carried_in(name, plan))
         self.run(self.stacked())
+        for name, states in self.going_on().items():
+            np.copyto(self.carried_in(name, plan), states[-1])
         np.copyto(self.y, self.states[1:] if self.sequences else self.states[-1])
+
+    def drawn(self, plan: Plan) -> Array | None:
+        """The masks of a batch, as Keras has them: one of the input for all gates, but where states are dropped too,
+        one for every gate."""
+        cell, h = self.cell, self.h
+        if not (plan.training and (cell.dropout or cell.recurrent_dropout)):
+            return None
+        masks = np.ones((GATES[cell.kind] if cell.recurrent_dropout else 1, *self.z.shape[1:]), np.float32)
+        rng = plan.random(self.number, cell.seed)
+        for part, rate in ((masks[:, :h], cell.recurrent_dropout), (masks[:, h:-1], cell.dropout)):
+            if rate:
+                part[...] = mask_of(rng, part.shape, rate)
+        return masks
+
+    def going_on(self) -> dict[str, Array]:
+        """What a batch takes over from the one before, step by step, if anything."""
+        return {} if self.carried is None else {"h": self.states}
+
+    def carried_in(self, name: str, plan: Plan) -> AnyArray:
+        """This plan's columns of a state that goes on. Raises SettingError for a batch of another size."""
+        assert self.carried is not None
+        found = self.carried.setdefault(f"{self.number}/{name}", np.zeros((self.h, plan.batch), np.float32))
+        require(
+            found.shape[1] == plan.batch,
+            "A stateful layer goes on where the batch before has ended, so all batches have one size.",
+            f"{plan.batch} samples after {found.shape[1]}",
+            "Choose a batch_size that divides the samples, or call model.reset_states().",
+        )
+        return found[:, plan.where]
+
+    # What a product of a step takes: the masks are there in training, and only where something is dropped.
+
+    def grouped(self, m: Array) -> Array:
+        """[U; W; b].T, or the rows of its first gates, for products with `before`."""
+        if self.masks is None:
+            return _blocked(m, self.n)
+        return m.reshape(min(len(self.masks), len(m) // self.h), -1, m.shape[1])
+
+    def before(self, t: int, gates: int | None = None) -> AnyArray:
+        """[h; x; 1] before a step, for every gate its own where masks differ."""
+        z: AnyArray = self.z[t]
+        return z if self.masks is None else np.multiply(z, self.masks[:gates])
+
+    def of_last_gate(self, rows: slice) -> AnyArray:
+        """Some rows of [h; x; 1] before every step, as the last gate has them."""
+        z: AnyArray = self.z[:-1, rows]
+        return z if self.masks is None else np.multiply(z, self.masks[-1, rows])
+
+    def masked(self, state: Array) -> Array:
+        """The state before a step as the last gate has it, or its gradient."""
+        return state * self.masks[-1, : self.h] if self.masks is not None and self.drops_states else state
+
+    def backwards(self, u: Array) -> Array:
+        """U for `times_back`."""
+        return u if self.drops_states else _blocked(u, self.n)
+
+    @property
+    def drops_states(self) -> bool:
+        return self.masks is not None and self.cell.recurrent_dropout > 0
+
+    def times_back(self, u: AnyArray, d: AnyArray, out: AnyArray) -> None:
+        """d cost / d h before a step, from that of the sums of some gates."""
+        if not self.drops_states:
+            _times(u, d, out)
+            return
+        assert self.masks is not None
+        h, gates = self.h, len(d) // self.h
+        parts = np.matmul(u.reshape(h, gates, h).transpose(1, 0, 2), d.reshape(gates, h, -1))
+        np.sum(np.multiply(parts, self.masks[:gates, :h], out=parts), axis=0, out=out)
+
+    def weighed(self, errors: Array, rows: slice = slice(None)) -> Array:
+        """One product over all steps and samples: errors (G*H, T*n) with some rows of [h; x; 1] before the steps."""
+        if self.masks is None:
+            return errors @ _in_rows(self.z[:-1, rows])
+        parts = np.split(errors, len(self.masks))
+        return np.concatenate(
+            [d @ _in_rows(self.z[:-1, rows] * m[rows]) for d, m in zip(parts, self.masks, strict=True)]
+        )
 
     def backward(self, plan: Plan) -> None:
         dy: list[AnyArray | None] = [None] * self.steps
@@ -151,7 +246,7 @@ class Recurrent(Operation):
 
     def collect(self) -> None:
         """The gradients of the weights, one product over all steps and samples, and of the input."""
-        h, found = self.h, _in_columns(self.errors) @ _in_rows(self.z[:-1])  # (G*H, H + D + 1)
+        h, found = self.h, self.weighed(_in_columns(self.errors))  # (G*H, H + D + 1)
         self.give(found[:, :h], found[:, h:-1], found[:, -1], self.errors)
 
     def give(self, u: AnyArray, w: AnyArray, b: AnyArray, errors: AnyArray) -> None:
@@ -159,14 +254,22 @@ class Recurrent(Operation):
         self.found = {"kernel": self.back(w.T), "recurrent_kernel": self.back(u.T)}
         if self.cell.use_bias:
             self.found["bias"] = self.back(b)
-        if self.dx is not None:
-            np.matmul(self.gates_of(self.named["kernel"].value), errors, out=self.dx)
+        if self.dx is None:
+            return
+        kernel = self.gates_of(self.named["kernel"].value)
+        if self.masks is None:
+            np.matmul(kernel, errors, out=self.dx)
+            return
+        groups, inputs = len(self.masks), slice(self.h, -1)
+        self.dx.fill(0)
+        for k, some in enumerate(np.split(errors, groups, axis=1)):
+            np.add(self.dx, np.split(kernel, groups, axis=1)[k] @ some * self.masks[k, inputs], out=self.dx)
 
     def parts(self) -> list[tuple[Weight, Array]]:
         return [(self.named[name], grad) for name, grad in self.found.items()]
 
     def run(self, m: Array) -> None:
-        """All steps from states[0], which are zeros; m is [U; W; b].T."""
+        """All steps from states[0]; m is [U; W; b].T."""
         raise NotImplementedError
 
     def derive(self, some: slice) -> None:
@@ -182,22 +285,22 @@ class SimpleRNN(Recurrent):
     """h[t] = act(sums)."""
 
     def run(self, m: Array) -> None:
-        m, s, apply = _blocked(m, self.n), self.one, self.act.apply
+        m, s, apply = self.grouped(m), self.one, self.act.apply
         for t in range(self.steps):
-            _times(m, self.z[t], s)
+            _times(m, self.before(t), s)
             apply(s, self.states[t + 1])
 
     def derive(self, some: slice) -> None:
         self.act.factor(self.states[1:][some], self.errors[some])
 
     def run_back(self, u: Array, dy: list[AnyArray | None]) -> None:
-        u, dh = _blocked(u, self.n), self.dh
+        u, dh = self.backwards(u), self.dh
         dh.fill(0)
         for t in range(self.steps - 1, -1, -1):
             self.enter(dh, dy[t])
             np.multiply(dh, self.errors[t], out=self.errors[t])
             if t:
-                _times(u, self.errors[t], dh)
+                self.times_back(u, self.errors[t], dh)
 
 
 class LSTM(Recurrent):
@@ -210,11 +313,14 @@ class LSTM(Recurrent):
         self.acts = self.empty(self.steps, self.h)  # act(c), then d h / d c
         self.dc = self.empty(self.h)
 
+    def going_on(self) -> dict[str, Array]:
+        return super().going_on() if self.carried is None else super().going_on() | {"c": self.cells}
+
     def run(self, m: Array) -> None:
-        m, h, one = _blocked(m, self.n), self.h, self.one
+        m, h, one = self.grouped(m), self.h, self.one
         for t in range(self.steps):
             s, c = self.sums[t], self.cells[t + 1]
-            _times(m, self.z[t], s)
+            _times(m, self.before(t), s)
             self.activate(s, s[: 3 * h], s[3 * h :])
             np.multiply(s[2 * h : 3 * h], self.cells[t], out=c)
             np.multiply(s[h : 2 * h], s[3 * h :], out=one)
@@ -235,7 +341,7 @@ class LSTM(Recurrent):
         np.multiply(slope, o, out=a)
 
     def run_back(self, u: Array, dy: list[AnyArray | None]) -> None:
-        h, dh, dc, one, u = self.h, self.dh, self.dc, self.one, _blocked(u, self.n)
+        h, dh, dc, one, u = self.h, self.dh, self.dc, self.one, self.backwards(u)
         dh.fill(0)
         dc.fill(0)
         for t in range(self.steps - 1, -1, -1):
@@ -248,7 +354,7 @@ class LSTM(Recurrent):
             np.multiply(rest, dc, out=rest)
             np.multiply(dc, self.sums[t, 2 * h : 3 * h], out=dc)
             if t:
-                _times(u, d, dh)
+                self.times_back(u, d, dh)
 
 
 class GRU(Recurrent):
@@ -274,11 +380,11 @@ class GRU(Recurrent):
         return m
 
     def run(self, m: Array) -> None:
-        m, h, one = _blocked(m, self.n), self.h, self.one
-        np.matmul(self.of_input, self.z[:-1, h:], out=self.candidates)
+        m, h, one = self.grouped(m), self.h, self.one
+        np.matmul(self.of_input, self.of_last_gate(slice(h, None)), out=self.candidates)
         for t in range(self.steps):
             s, g = self.sums[t], self.candidates[t]
-            _times(m, self.z[t], s)
+            _times(m, self.before(t), s)
             self.activate(s[: 2 * h], s[: 2 * h])
             np.multiply(s[h : 2 * h], s[2 * h :], out=one)
             np.add(g, one, out=g)
@@ -304,7 +410,7 @@ class GRU(Recurrent):
         np.multiply(dg, r, out=d[:, 2 * h :])
 
     def run_back(self, u: Array, dy: list[AnyArray | None]) -> None:
-        h, dh, one, u = self.h, self.dh, self.one, _blocked(u, self.n)
+        h, dh, one, u = self.h, self.dh, self.one, self.backwards(u)
         dh.fill(0)
         for t in range(self.steps - 1, -1, -1):
             self.enter(dh, dy[t])
@@ -312,16 +418,16 @@ class GRU(Recurrent):
             np.multiply(d, dh, out=d)
             np.multiply(self.inputs_part[t], dh, out=self.inputs_part[t])
             if t:
-                _times(u, self.errors[t], one)
+                self.times_back(u, self.errors[t], one)
                 np.multiply(dh, self.sums[t, :h], out=dh)
                 np.add(dh, one, out=dh)
 
     def collect(self) -> None:
-        h, before = self.h, _in_rows(self.z[:-1])
-        state = _in_columns(self.errors) @ before[:, :h]
+        h = self.h
+        state = self.weighed(_in_columns(self.errors), slice(h))
         total = self.errors.sum(axis=(0, 2))
         np.copyto(self.errors[:, 2 * h :], self.inputs_part)
-        rest = _in_columns(self.errors) @ before[:, h:]
+        rest = self.weighed(_in_columns(self.errors), slice(h, None))
         self.give(state, rest[:, :-1], rest[:, -1], self.errors)
         if "recurrent_bias" in self.named:
             self.found["recurrent_bias"] = total
@@ -332,13 +438,13 @@ class ResetFirstGRU(GRU):
 
     def run(self, m: Array) -> None:
         h, inner, one = self.h, self.sums[:, 2 * self.h :], self.one
-        gates, self.of_state = m[: 2 * h], np.ascontiguousarray(m[2 * h :, :h])
-        np.matmul(self.of_input, self.z[:-1, h:], out=self.candidates)
+        gates, self.of_state = self.grouped(m[: 2 * h]), np.ascontiguousarray(m[2 * h :, :h])
+        np.matmul(self.of_input, self.of_last_gate(slice(h, None)), out=self.candidates)
         for t in range(self.steps):
             s, g = self.sums[t], self.candidates[t]
-            np.matmul(gates, self.z[t], out=s[: 2 * h])
+            _times(gates, self.before(t, 2), s[: 2 * h])
             self.activate(s[: 2 * h], s[: 2 * h])
-            np.multiply(s[h : 2 * h], self.states[t], out=inner[t])
+            np.multiply(s[h : 2 * h], self.masked(self.states[t]), out=inner[t])
             np.matmul(self.of_state, inner[t], out=one)
             np.add(g, one, out=g)
             self.act.apply(g, g)
@@ -354,7 +460,7 @@ class ResetFirstGRU(GRU):
 
     def run_back(self, u: Array, dy: list[AnyArray | None]) -> None:
         h, dh, one = self.h, self.dh, self.one
-        gates = np.ascontiguousarray(u[:, : 2 * h])
+        gates = self.backwards(np.ascontiguousarray(u[:, : 2 * h]))
         dh.fill(0)
         for t in range(self.steps - 1, -1, -1):
             self.enter(dh, dy[t])
@@ -362,26 +468,30 @@ class ResetFirstGRU(GRU):
             np.multiply(d[:h], dh, out=d[:h])
             np.multiply(d[2 * h :], dh, out=d[2 * h :])
             np.matmul(self.of_state.T, d[2 * h :], out=one)  # d cost / d (r*h)
+            one = self.masked(one)
             np.multiply(d[h : 2 * h], one, out=d[h : 2 * h])
             if t:
                 np.multiply(one, s[h : 2 * h], out=one)
                 np.multiply(dh, s[:h], out=dh)
                 np.add(dh, one, out=dh)
-                np.add(dh, gates @ d[: 2 * h], out=dh)
+                self.times_back(gates, d[: 2 * h], one)
+                np.add(dh, one, out=dh)
 
     def collect(self) -> None:
         h = self.h
         errors = _in_columns(self.errors)
-        found = errors @ _in_rows(self.z[:-1])
+        found = self.weighed(errors)
         found[2 * h :, :h] = errors[2 * h :] @ _in_rows(self.sums[:, 2 * h :])
         self.give(found[:, :h], found[:, h:-1], found[:, -1], self.errors)
 
 
-def recurrent(x: Node, cell: Cell, sequences: bool, weights: dict[str, Weight]) -> Recurrent:
+def recurrent(
+    x: Node, cell: Cell, sequences: bool, weights: dict[str, Weight], number: int, carried: Carried | None
+) -> Recurrent:
     """The operation of a cell."""
     kinds: dict[str, type[Recurrent]] = {
         "rnn": SimpleRNN,
         "lstm": LSTM,
         "gru": GRU if cell.reset_after else ResetFirstGRU,
     }
-    return kinds[cell.kind](x, cell, sequences, weights)
+    return kinds[cell.kind](x, cell, sequences, weights, number, carried)
