@@ -271,6 +271,10 @@ class Model:
         rule = "A workbook shows a loss of probabilities, a Huber loss with delta 1, and no clipping."
         plain = not self.loss_option.from_logits and self.loss_option.delta == 1 and not self.optimizer.clips
         require(plain, rule, "another option", "Train it with fit, or compile it without.")
+        steps = self.optimizer.gradient_accumulation_steps
+        rule = "A workbook updates the weights in every step."
+        received = f"gradient_accumulation_steps={steps}"
+        require(steps is None, rule, received, "Leave it out and multiply batch_size by it: the gradient is the same.")
         size, batches = self.batches_of(len(X), batch_size)
         return trace_step(
             self.outputs,

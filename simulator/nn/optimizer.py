@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from simulator.nn.option import Configured, chosen, require
+from simulator.nn.option import Configured, chosen, is_whole, require
 
 E = Any
 
@@ -146,18 +146,23 @@ class Optimizer(Configured):
     """Base of all optimizers. learning_rate is a number above 0 or a schedule.
 
     clipvalue bounds every entry of a gradient, clipnorm the norm of every weight's gradient, global_clipnorm that of
-    all of them together.
+    all of them together. With gradient_accumulation_steps=k only each k-th step changes the weights, by the mean of k
+    gradients: a batch k times as large, in the memory of one. Schedules count every step.
     """
 
     learning_rate: float | Schedule = 0.01
     clipnorm: float | None = field(default=None, kw_only=True)
     clipvalue: float | None = field(default=None, kw_only=True)
     global_clipnorm: float | None = field(default=None, kw_only=True)
+    gradient_accumulation_steps: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         given = [name for name in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, name) is not None]
         require(len(given) < 2, "An optimizer clips in one way.", ", ".join(given), "Leave the others out.")
         _positive(self, *given)
+        steps = self.gradient_accumulation_steps
+        good = steps is None or (is_whole(steps) and steps > 1)
+        require(good, "gradient_accumulation_steps is a whole number from 2, or None.", repr(steps))
         if not isinstance(self.learning_rate, Schedule):
             _positive(self, "learning_rate")
 

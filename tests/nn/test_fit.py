@@ -91,6 +91,34 @@ def test_validation_split_takes_the_last_samples() -> None:
     assert a == b
 
 
+@pytest.mark.parametrize("optimizer", [nn.SGD, nn.Adam])
+def test_gradients_together_are_those_of_a_larger_batch(optimizer: Any) -> None:
+    found = []
+    for size, together in ((24, None), (8, 3)):
+        model = network()
+        model.compile(optimizer(0.05, gradient_accumulation_steps=together), "sparse_categorical_crossentropy")
+        model.fit(*blobs(72), epochs=4, batch_size=size, shuffle=False)
+        found.append(np.concatenate([w.ravel() for w in model.get_weights()]))
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+
+
+def test_a_state_taken_between_two_updates_leads_to_the_same_weights() -> None:
+    x, y = blobs(40)
+    once, twice = network(), network()
+    for model in (once, twice):
+        model.compile(nn.Adam(0.05, gradient_accumulation_steps=4), "sparse_categorical_crossentropy")
+        model.fit(x, y, epochs=1, batch_size=8)  # 5 steps: one gradient waits
+    state = {name: a.copy() for name, a in twice.network().state().items()}
+    once.fit(x, y, epochs=3, batch_size=8, initial_epoch=1)
+    other = network()
+    other.compile(nn.Adam(0.05, gradient_accumulation_steps=4), "sparse_categorical_crossentropy")
+    other.network().restore(state)
+    other.updated()
+    other.fit(x, y, epochs=3, batch_size=8, initial_epoch=1)
+    for a, b in zip(once.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 # Callbacks
 
 
@@ -213,6 +241,19 @@ REFUSED: list[tuple[Callable[[nn.Model], Any], type[SimulatorError], str]] = [
         lambda m: nn.SGD(clipnorm=1.0, clipvalue=1.0),
         SettingError,
         "An optimizer clips in one way. Received: clipnorm, clipvalue. Leave the others out.",
+    ),
+    (
+        lambda m: nn.SGD(gradient_accumulation_steps=1),
+        SettingError,
+        "gradient_accumulation_steps is a whole number from 2, or None. Received: 1.",
+    ),
+    (
+        lambda m: m.compile(nn.SGD(gradient_accumulation_steps=2), "sparse_categorical_crossentropy").fit(
+            *blobs(), backend="expressions"
+        ),
+        SettingError,
+        "A workbook updates the weights in every step. Received: gradient_accumulation_steps=2. Leave it out and "
+        "multiply batch_size by it: the gradient is the same.",
     ),
 ]
 

@@ -363,6 +363,13 @@ OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
     "SGD clipnorm": lambda o: o.SGD(learning_rate=0.5, clipnorm=0.1),
     "SGD clipvalue": lambda o: o.SGD(learning_rate=0.5, clipvalue=0.05),
     "SGD global_clipnorm": lambda o: o.SGD(learning_rate=0.5, global_clipnorm=0.1),
+    "SGD, two gradients together": lambda o: o.SGD(
+        learning_rate=0.1, momentum=0.9, global_clipnorm=0.2, gradient_accumulation_steps=2
+    ),
+    "Adam, two gradients together": lambda o: o.Adam(learning_rate=0.01, gradient_accumulation_steps=2),
+    "decay, two gradients together": lambda o: o.SGD(
+        o.schedules.ExponentialDecay(0.3, decay_steps=2, decay_rate=0.5), gradient_accumulation_steps=2
+    ),
     "Adagrad": lambda o: o.Adagrad(learning_rate=0.1),
     "RMSprop": lambda o: o.RMSprop(learning_rate=0.01),
     "Adam": lambda o: o.Adam(learning_rate=0.01),

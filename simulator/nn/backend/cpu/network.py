@@ -66,9 +66,7 @@ class Memory:
         return self.numbers[name]
 
     def state(self, symbol: str, w: Any, renew: Callable[[Any], Any], meaning: str, first: float = 0.0) -> Any:
-        if symbol not in self.states:
-            self.states[symbol] = np.full_like(self.like, first)
-        mine = self.states[symbol][self.rows]
+        mine = _state(self.states, symbol, self.like, first)[self.rows]
         mine[...] = renew(mine)
         return mine
 
@@ -293,24 +291,33 @@ class CpuNetwork:
             numbers: dict[str, Any] = {}
             rate = self.rate()
             clips = optimizer.clips
+            together = optimizer.gradient_accumulation_steps or 1
+            waits = self.step_number % together > 0
+            updates = (self.step_number - 1) // together + 1
 
             def gradient(piece: Work) -> None:
-                w, g = piece.weight, piece.compute(piece.start, piece.stop)
+                w, g, rows = piece.weight, piece.compute(piece.start, piece.stop), slice(piece.start, piece.stop)
                 if w.l1 or w.l2:
-                    value = w.value[piece.start : piece.stop]
+                    value = w.value[rows]
                     g = g + np.float32(2 * w.l2) * value + np.float32(w.l1) * np.sign(value)
+                if together > 1:
+                    total = _state(self.states.setdefault(id(w), {}), "gradients", w.value)[rows]
+                    total += g
+                    if waits:
+                        return
+                    g = total / np.float32(together)
+                    total[...] = 0
                 if clips:
-                    w.grad[piece.start : piece.stop] = g
+                    w.grad[rows] = g
                 else:
                     update(piece, g)
 
             def update(piece: Work, g: AnyArray) -> None:
                 w, rows = piece.weight, slice(piece.start, piece.stop)
-                states = self.states.setdefault(id(w), {})
-                memory = Memory(rate, self.step_number, states, w.value, rows, numbers)
+                memory = Memory(rate, updates, self.states.setdefault(id(w), {}), w.value, rows, numbers)
                 w.value[rows] = optimizer.update(memory, w.value[rows], g)
 
-            if clips:
+            if clips and not waits:
                 self._share(plans, work, gradient)
                 weights = {id(piece.weight): piece.weight for piece in work}.values()
                 optimizer.clip([w.grad for w in weights])
@@ -385,6 +392,11 @@ def _below(start: str, state: Mapping[str, Array]) -> dict[str, Array]:
 @cache
 def _controller() -> ThreadpoolController:
     return ThreadpoolController()  # looking for the libraries takes a millisecond
+
+
+def _state(states: dict[str, Array], name: str, like: Array, first: float = 0.0) -> Array:
+    """An array that is kept from step to step; threads that ask at once get the same one."""
+    return states[name] if name in states else states.setdefault(name, np.full_like(like, first))
 
 
 def penalty_of(w: Weight) -> float:
