@@ -1,7 +1,8 @@
-"""An experiment's workbook: its history with charts and live answers, and the confusion matrix with live rates."""
+"""An experiment's workbook: its history with charts and live answers, and of pictures a confusion matrix."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from simulator.book.architecture import architecture_sheet
@@ -15,12 +16,11 @@ from simulator.sheet.style import BODY, COST, HEADING, INPUT, LABEL, SUBTITLE, T
 HISTORY, CONFUSION = "History", "Confusion"
 FIRST = 12  # row of the first epoch, from 0
 ANSWER = 6  # column of the answers
-THRESHOLD = 0.8  # of the accuracy, a number to play with
 
 
 def experiment_workbook(record: dict[str, Any], model: Model | None = None) -> Workbook:
     """The workbook of a record: every summary is a formula over the numbers beside it; of a model its layers too."""
-    sheets = [_history(record), _confusion(record)]
+    sheets = [_history(record), *(sheet(record) for sheet in SHEETS[record["kind"]])]
     if model is not None:
         sheets.append(architecture_sheet(model, int(record["settings"]["batch_size"])))
     origin = {"experiment": record["experiment"]}
@@ -49,22 +49,24 @@ def _history(record: dict[str, Any]) -> Sheet:
 
     numbers = f"{a1(FIRST, 0, absolute=True)}:{a1(last, 0, absolute=True)}"
     watched = "val_loss" if "val_loss" in columns else "loss"
-    accuracy = "val_accuracy" if "val_accuracy" in columns else "accuracy"
+    measure, rises, threshold = (record["measure"][key] for key in ("name", "rises", "threshold"))
+    measured = f"val_{measure}" if f"val_{measure}" in columns else measure
+    most, best_of, reached = ("MAX", max, ">=") if rises else ("MIN", min, "<=")
     losses, best = history[watched], min(history[watched])
     sheet.put(3, 0, "Answers", HEADING)
     _answer(sheet, 4, f"best epoch, by {watched}", losses.index(best) + 1,
             f"INDEX({numbers},MATCH(MIN({area(watched)}),{area(watched)},0))", "0")  # fmt: skip
-    _answer(sheet, 5, f"best {accuracy}", max(history[accuracy]), f"MAX({area(accuracy)})", COST)
+    _answer(sheet, 5, f"best {measured}", best_of(history[measured]), f"{most}({area(measured)})", COST)
     sheet.put(6, 0, "threshold", LABEL)
-    threshold = a1(*sheet.put(6, ANSWER, THRESHOLD, restyled(INPUT, number_format="0.00")), absolute=True)
-    at_least = [int(x >= THRESHOLD) for x in history[accuracy]]
-    formulas = [f"IF({a1(FIRST + k, columns[accuracy])}>={threshold},1,0)" for k in range(epochs)]
-    flags = {f"first epoch with {accuracy} at the threshold, 0 for none": ("reached", at_least, formulas)}
+    goal = a1(*sheet.put(6, ANSWER, threshold, restyled(INPUT, number_format="0.00")), absolute=True)
+    there = [int(x >= threshold if rises else x <= threshold) for x in history[measured]]
+    formulas = [f"IF({a1(FIRST + k, columns[measured])}{reached}{goal},1,0)" for k in range(epochs)]
+    flags = {f"first epoch with {measured} at the threshold, 0 for none": ("reached", there, formulas)}
     if watched == "val_loss":
-        rises = [int(k > 0 and losses[k] > losses[k - 1]) for k in range(epochs)]
+        risen = [int(k > 0 and losses[k] > losses[k - 1]) for k in range(epochs)]
         col = columns[watched]
         formulas = [f"IF({a1(FIRST + k, col)}>{a1(FIRST + k - 1, col)},1,0)" if k else "0" for k in range(epochs)]
-        flags["first epoch over-fitting: val_loss rises, 0 for none"] = ("rises", rises, formulas)
+        flags["first epoch over-fitting: val_loss rises, 0 for none"] = ("rises", risen, formulas)
     for k, (said, (name, values, formulas)) in enumerate(flags.items()):
         col = 1 + len(columns) + k
         sheet.put(FIRST - 1, col, name, header("given", level=2))
@@ -74,7 +76,7 @@ def _history(record: dict[str, Any]) -> Sheet:
         first = values.index(1) + 1 if 1 in values else 0
         _answer(sheet, 7 + k, said, first, f"IFERROR(INDEX({numbers},MATCH(1,{those},0)),0)", "0")
     x = Area(HISTORY, FIRST, 0, last, 0)
-    for place, kind in enumerate(("loss", "accuracy")):
+    for place, kind in enumerate(("loss", measure)):
         curves = tuple(
             Series(
                 name,
@@ -131,3 +133,6 @@ def _confusion(record: dict[str, Any]) -> Sheet:
     sheet.widths = {0: 13} | dict.fromkeys(range(1, size + 2), 10.5)
     sheet.freeze = (top, 1)
     return sheet.check()
+
+
+SHEETS: dict[str, tuple[Callable[[dict[str, Any]], Sheet], ...]] = {"pictures": (_confusion,)}  # by the kind of data

@@ -20,36 +20,38 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from simulator import __version__
-from simulator.datasets.image import Images, load_images
 from simulator.errors import ModelError, SettingError
 from simulator.experiments.experiment import Experiment, whole
+from simulator.experiments.pictures import Pictures
+from simulator.experiments.task import Task
 from simulator.files import replacing
 from simulator.nn.callback import Callback, Logs
 from simulator.nn.memory import free_memory, in_gib, require_room
-from simulator.nn.metric import confusion_matrix
 from simulator.nn.model import Model
 
 CHECKPOINT = "checkpoint.safetensors"
-TESTED = 500  # samples at most of a batch in which the test data are answered
+TASKS: dict[str, type[Task]] = {"mnist": Pictures, "fashion-mnist": Pictures}  # by the name of the data
 Said = Callable[[str], None]
 
 
 class Outcome(NamedTuple):
-    """What a run leaves: record as JSON takes it; answers (N, classes) for the test data, which images has."""
+    """What a run leaves: record as JSON takes it; task has the data."""
 
     experiment: Experiment
     record: dict[str, Any]
     model: Model
-    images: Images
-    answers: NDArray[Any]
+    task: Task
 
 
 class _Keeper(Callback):
     """Keeps a checkpoint after every epoch, and says how far the run is."""
 
-    def __init__(self, path: Path, settled: Mapping[str, Any], before: dict[str, Any], epochs: int, say: Said) -> None:
-        self.path, self.settled, self.epochs, self.say = path, settled, epochs, say
+    def __init__(
+        self, path: Path, settled: Mapping[str, Any], before: dict[str, Any], epochs: int, say: Said, task: Task
+    ) -> None:
+        self.path, self.settled, self.epochs, self.say, self.task = path, settled, epochs, say, task
         self.history: dict[str, list[float]] = before["history"]
+        self.notes: dict[str, Any] = before["notes"]  # by epoch
         self.seconds: float = before["seconds"]
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -58,11 +60,16 @@ class _Keeper(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         took = time.perf_counter() - self.begun
         self.seconds += took
-        for name, value in (logs or {}).items():
+        numbers = self.task.measured(logs or {})
+        for name, value in numbers.items():
             self.history.setdefault(name, []).append(value)
-        said = {"epoch": epoch + 1, "history": self.history, "seconds": self.seconds, "settled": dict(self.settled)}
+        note = self.task.noted(self.model, epoch + 1)
+        if note is not None:
+            self.notes[str(epoch + 1)] = note
+        said = {"epoch": epoch + 1, "history": self.history, "notes": self.notes}
+        said |= {"seconds": self.seconds, "settled": dict(self.settled)}
         _write(self.path, save(self.model.network().state(), {"run": json.dumps(said)}))
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in (logs or {}).items())
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
         left = took * (self.epochs - epoch - 1)
         self.say(f"epoch {epoch + 1} of {self.epochs}: {shown}; {took:.0f} s, about {left:.0f} s left")
 
@@ -84,13 +91,11 @@ def run_experiment(
     """
     settings = experiment.settings_with(changes or {})
     epochs = experiment.epochs if epochs is None else whole(epochs, "--epochs")
-    images = experiment.prepare(load_images(experiment.data), settings, seed)
-    count = len(images.x_train) if samples is None else min(whole(samples, "--samples"), len(images.x_train))
-    x, y = images.x_train[:count], images.y_train[:count]
+    task = TASKS[experiment.data](experiment, settings, seed, samples)
     model = experiment.build(settings, seed)
-    settled = {"experiment": experiment.name, "settings": settings, "samples": count, "seed": seed}
+    settled = {"experiment": experiment.name, "settings": settings, "samples": task.samples, "seed": seed}
     path = out / CHECKPOINT
-    before: dict[str, Any] = {"epoch": 0, "history": {}, "seconds": 0.0}
+    before: dict[str, Any] = {"epoch": 0, "history": {}, "notes": {}, "seconds": 0.0}
     if resume:
         before, state = _checkpoint(path, settled)
         model.network().restore(state)
@@ -100,50 +105,34 @@ def run_experiment(
     if before["epoch"] < epochs:
         need = require_room(model, batch, halves_of(batch))
         say(f"training takes {in_gib(need)} of memory; {in_gib(free_memory())} are free")
-    keeper = _Keeper(path, settled, before, epochs, say)
-    cut = int(count * (1 - experiment.validation))
+    keeper = _Keeper(path, settled, before, epochs, say, task)
     if before["epoch"] < epochs:
-        held = (x[cut:], y[cut:]) if cut < count else None
-        model.fit(
-            x[:cut],
-            y[:cut],
-            batch_size=batch,
-            epochs=epochs,
-            verbose=0,
-            initial_epoch=before["epoch"],
-            validation_data=held,
-            shuffle=bool(settings.get("shuffle", 1)),
-            callbacks=[keeper],
-        )
-    tested = min(TESTED, batch)
-    answers = model.predict(images.x_test, tested)
-    test = model.evaluate(images.x_test, images.y_test, tested, return_dict=True)
+        task.fit(model, before["epoch"], epochs, keeper)
     history = keeper.history
-    found = {"test accuracy": test["accuracy"], "test loss": test["loss"], "parameters": model.count_params()}
-    found |= {"training accuracy": history["accuracy"][-1], "training loss": history["loss"][-1]}
-    found["first training accuracy"] = history["accuracy"][0]
-    if "val_accuracy" in history:
-        found["best validation accuracy"] = max(history["val_accuracy"])
-    trained = cut * len(history["loss"])
+    tested = task.test(model, history)
+    trained = task.an_epoch * len(history["loss"])
     record = {
         "experiment": experiment.name,
         "title": experiment.title,
         "data": experiment.data,
+        "kind": task.kind,
         **settled,
         "epochs": len(history["loss"]),
-        "results": found,
+        "results": tested.results | {"parameters": model.count_params()},
         "log book": dict(experiment.reported),
         "remark": experiment.remark,
         "history": history,
+        "measure": task.measure._asdict(),
+        "notes": keeper.notes,
         "seconds": round(keeper.seconds, 2),
-        "examples a second": round(trained / keeper.seconds) if keeper.seconds else 0,
-        "confusion": confusion_matrix(images.y_test, answers, len(images.classes)).tolist(),
-        "classes": list(images.classes),
+        "counted": task.counted,
+        f"{task.counted} a second": round(trained / keeper.seconds) if keeper.seconds else 0,
+        **tested.more,
         "backend": "numpy",
         "versions": {"simulator": __version__, "python": platform.python_version(), "numpy": np.__version__},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
     }
-    return Outcome(experiment, record, model, images, answers)
+    return Outcome(experiment, record, model, task)
 
 
 def halves_of(batch: int) -> list[int]:
@@ -160,7 +149,8 @@ def _checkpoint(path: Path, settled: Mapping[str, Any]) -> tuple[dict[str, Any],
         with safe_open(str(path), "numpy") as file:
             said = json.loads(file.metadata()["run"])
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
-        before = {"epoch": int(said["epoch"]), "history": said["history"], "seconds": float(said["seconds"])}
+        before = {"epoch": int(said["epoch"]), "history": said["history"], "notes": said["notes"]}
+        before["seconds"] = float(said["seconds"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"--resume goes on from a checkpoint that a run has kept. Received: '{path}' ({error}). Run it without."

@@ -5,22 +5,18 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from simulator.book.experiment import experiment_workbook
 from simulator.experiments.run import Outcome
-from simulator.nn.convolution import Conv2D
-from simulator.report.figure import Confusion, Lines, Pictures, draw_figure
+from simulator.report.figure import Lines, draw_figure
 from simulator.report.paper import write_text
+from simulator.report.pictures import draw_pictures
 from simulator.sheet.style import INK, LINE
 from simulator.xlsx.writer import write_workbook
 
-WRONG = 12  # pictures that are shown
 CLOSE = 0.005  # of the log book's number: what is called the same
 STYLE = f"""
 body{{margin:0 auto;max-width:60rem;padding:1rem;background:#FFF;color:{INK};
@@ -31,17 +27,14 @@ td.n{{text-align:right;font-variant-numeric:tabular-nums}}
 """
 
 
+FIGURES: dict[str, Callable[[Outcome, Path], list[Path]]] = {"pictures": draw_pictures}  # by the kind of data
+
+
 def write_report(outcome: Outcome, out: Path) -> list[Path]:
     """Write everything into a folder; returns the files, the page first."""
     record = outcome.record
     figures = [draw_figure(out / "curves.png", record["title"], _curves(record))]
-    counts = np.array(record["confusion"])
-    figures.append(
-        draw_figure(
-            out / "confusion.png", "Test pictures", [Confusion("what was taken for what", counts, record["classes"])]
-        )
-    )
-    figures.append(draw_figure(out / "pictures.png", "Inside", _pictures(outcome)))
+    figures += FIGURES[record["kind"]](outcome, out)
     text = write_text(out / "record.json", json.dumps(record, indent=1))
     book = write_workbook(experiment_workbook(record, outcome.model), out / f"{record['experiment']}.xlsx")
     page = write_text(out / "index.html", _page(record, figures, book.name))
@@ -49,31 +42,15 @@ def write_report(outcome: Outcome, out: Path) -> list[Path]:
 
 
 def _curves(record: dict[str, Any]) -> list[Lines]:
-    history, reported = record["history"], record["log book"]
+    history, reported, measure = record["history"], record["log book"], record["measure"]
+    name, unit = measure["name"], measure["unit"]
 
     def both(name: str) -> list[tuple[str, Sequence[float]]]:
         pairs = [("training", name), ("validation", f"val_{name}")]
         return [(label, history[key]) for label, key in pairs if key in history]
 
-    levels = [(f"log book: {name}", value) for name, value in reported.items() if name.endswith("accuracy")]
-    return [Lines("loss", both("loss"), "loss"), Lines("accuracy", both("accuracy"), "share that is right", levels)]
-
-
-def _pictures(outcome: Outcome) -> list[Pictures]:
-    """The most wrong answers, and the kernels of the first convolution."""
-    images, answers, classes = outcome.images, outcome.answers, outcome.images.classes
-    said = answers.argmax(-1)
-    sure = answers[np.arange(len(answers)), said] * (said != images.y_test)
-    worst = np.argsort(-sure, kind="stable")[:WRONG]
-    worst = worst[sure[worst] > 0]
-    captions = [f"{classes[images.y_test[k]]}, said {classes[said[k]]} {sure[k]:.0%}" for k in worst]
-    panels = [Pictures("surest of what is wrong", images.x_test[worst, ..., 0].astype(float), captions)]
-    first = next((layer for layer in outcome.model.layers if isinstance(layer, Conv2D)), None)
-    if first is not None:
-        kernel: NDArray[Any] = outcome.model.weights[id(first)][0].value  # (kh, kw, C, F)
-        kernels = np.moveaxis(kernel.mean(axis=2), -1, 0)
-        panels.append(Pictures("kernels of the first convolution", kernels, [f"{k + 1}" for k in range(len(kernels))]))
-    return panels
+    levels = [(f"log book: {said}", value) for said, value in reported.items() if said.endswith(name)]
+    return [Lines("loss", both("loss"), "loss"), Lines(name, both(name), unit, levels)]
 
 
 def compared(record: dict[str, Any]) -> list[tuple[str, float, float, str]]:
@@ -100,6 +77,7 @@ def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
         f'<p><img alt="{e(path.stem)}" src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"></p>'
         for path in figures
     ]
+    speed = f"{record['counted']} a second"
     remark = f"<p>The log book also notes: {e(record['remark'])}.</p>" if record["remark"] else ""
     return "\n".join(
         [
@@ -109,7 +87,7 @@ def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
             f"<h1>{e(record['title'])}</h1>",
             f"<p>{e(record['data'])}, {record['samples']:,} samples to train on, {record['epochs']} epochs, "
             f"{e(settings)}, seed {record['seed']}. {record['seconds']:,.0f} s on {e(record['machine'])}: "
-            f"{record['examples a second']:,} examples a second.</p>",
+            f"{record[speed]:,} {speed}.</p>",
             "<h2>Beside the log book</h2>",
             "<table><thead><tr><th></th><th>log book</th><th>here</th><th>difference</th></tr></thead><tbody>",
             *rows,

@@ -67,7 +67,8 @@ def test_large_networks_have_the_papers_parameters(name: str) -> None:
 def test_pictures_stand_beside_noise_or_zeros(small: Path) -> None:
     experiment = EXPERIMENTS["mnist-noise-channels"]
     noisy, zeros = (
-        run_experiment(experiment, small, epochs=1, samples=64, changes={"noise": noise}).images for noise in (1, 0)
+        run_experiment(experiment, small, epochs=1, samples=64, changes={"noise": noise}).task.images
+        for noise in (1, 0)
     )
     assert noisy.x_train.shape == (300, 28, 56, 1)
     assert (noisy.x_test[..., :28, :] == zeros.x_test[..., :28, :]).all()
@@ -80,7 +81,7 @@ def test_pictures_stand_beside_noise_or_zeros(small: Path) -> None:
 def test_unshuffled_pictures_come_class_after_class(small: Path) -> None:
     experiment = EXPERIMENTS["fashion-mlp-adam"]
     outcome = run_experiment(experiment, small, epochs=2, changes={"shuffle": 0})
-    x, y = outcome.images.x_train, outcome.images.y_train
+    x, y = outcome.task.images.x_train, outcome.task.images.y_train
     assert (np.diff(y) >= 0).all()
     model = experiment.build(outcome.record["settings"], 0)
     model.fit(x, y, batch_size=128, epochs=2, shuffle=False, verbose=0)

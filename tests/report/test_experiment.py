@@ -20,6 +20,8 @@ RECORD = {
     "experiment": "e",
     "title": "E",
     "data": "mnist",
+    "kind": "pictures",
+    "measure": {"name": "accuracy", "unit": "share that is right", "rises": True, "threshold": 0.8},
     "settings": {"learning_rate": 0.1},
     "samples": 10,
     "seed": 0,

@@ -1,0 +1,58 @@
+"""Pictures that are sorted into classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from simulator.datasets.image import Images, load_images
+from simulator.experiments.experiment import Experiment, Settings, whole
+from simulator.experiments.task import History, Measure, Task, Tested
+from simulator.nn.callback import Callback
+from simulator.nn.metric import confusion_matrix
+from simulator.nn.model import Model
+
+TESTED = 500  # samples at most of a batch in which the test data are answered
+
+
+class Pictures(Task):
+    """images as the experiment has them; answers (N, classes) for those of the test, once it is tested."""
+
+    kind = "pictures"
+    measure = Measure("accuracy", "share that is right", rises=True, threshold=0.8)
+    images: Images
+    answers: NDArray[Any]
+
+    def __init__(self, experiment: Experiment, settings: Settings, seed: int, samples: int | None) -> None:
+        self.images = experiment.prepare(load_images(experiment.data), settings, seed)
+        there = len(self.images.x_train)
+        self.samples = there if samples is None else min(whole(samples, "--samples"), there)
+        self.an_epoch = int(self.samples * (1 - experiment.validation))
+        self.batch, self.shuffle = int(settings["batch_size"]), bool(settings.get("shuffle", 1))
+
+    def fit(self, model: Model, begun: int, epochs: int, keeper: Callback) -> None:
+        x, y, cut = self.images.x_train[: self.samples], self.images.y_train[: self.samples], self.an_epoch
+        model.fit(
+            x[:cut],
+            y[:cut],
+            batch_size=self.batch,
+            epochs=epochs,
+            verbose=0,
+            initial_epoch=begun,
+            validation_data=(x[cut:], y[cut:]) if cut < self.samples else None,
+            shuffle=self.shuffle,
+            callbacks=[keeper],
+        )
+
+    def test(self, model: Model, history: History) -> Tested:
+        images, size = self.images, min(TESTED, self.batch)
+        self.answers = model.predict(images.x_test, size)
+        test = model.evaluate(images.x_test, images.y_test, size, return_dict=True)
+        found = {"test accuracy": test["accuracy"], "test loss": test["loss"]}
+        found |= {"training accuracy": history["accuracy"][-1], "training loss": history["loss"][-1]}
+        found["first training accuracy"] = history["accuracy"][0]
+        if "val_accuracy" in history:
+            found["best validation accuracy"] = max(history["val_accuracy"])
+        counts = confusion_matrix(images.y_test, self.answers, len(images.classes))
+        return Tested(found, {"confusion": counts.tolist(), "classes": list(images.classes)})
