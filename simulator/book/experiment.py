@@ -7,13 +7,14 @@ from typing import Any
 
 from simulator.book.architecture import architecture_sheet
 from simulator.book.workbook import Workbook
+from simulator.experiments.activity import SAMPLES
 from simulator.nn.model import Model
 from simulator.sheet.address import a1
 from simulator.sheet.chart import Area, Chart, Series
 from simulator.sheet.sheet import Highlight, Sheet
 from simulator.sheet.style import BODY, COST, HEADING, INPUT, LABEL, SUBTITLE, TITLE, header, restyled
 
-HISTORY, CONFUSION = "History", "Confusion"
+HISTORY, CONFUSION, ACTIVITY = "History", "Confusion", "Activity"
 FIRST = 12  # row of the first epoch, from 0
 ANSWER = 6  # column of the answers
 
@@ -21,6 +22,8 @@ ANSWER = 6  # column of the answers
 def experiment_workbook(record: dict[str, Any], model: Model | None = None) -> Workbook:
     """The workbook of a record: every summary is a formula over the numbers beside it; of a model its layers too."""
     sheets = [_history(record), *(sheet(record) for sheet in SHEETS[record["kind"]])]
+    if record.get("activity"):
+        sheets.append(_activity(record))
     if model is not None:
         sheets.append(architecture_sheet(model, int(record["settings"]["batch_size"])))
     origin = {"experiment": record["experiment"]}
@@ -131,6 +134,29 @@ def _confusion(record: dict[str, Any]) -> Sheet:
     sheet.put(top + size, 0, "precision", header("cost", level=2))
     sheet.highlights.append(Highlight((top, 1), (top + size - 1, size), "shade"))
     sheet.widths = {0: 13} | dict.fromkeys(range(1, size + 2), 10.5)
+    sheet.freeze = (top, 1)
+    return sheet.check()
+
+
+def _activity(record: dict[str, Any]) -> Sheet:
+    sheet, top = Sheet(ACTIVITY, "#7C3AED"), 4
+    sheet.put(0, 0, "After ReLU: how much is zero", TITLE)
+    said = f"Counted over {SAMPLES} test pictures at most; a dead unit is zero for every one of them, at every place."
+    sheet.put(1, 0, said, SUBTITLE)
+    names = ("layer", "numbers", "of them zero", "share", "units", "of them dead", "share")
+    for col, name in enumerate(names):
+        sheet.put(top - 1, col, name, header("given" if col in (0, 1, 4) else "forward", level=2))
+    for row, layer in enumerate(record["activity"], top):
+        sheet.put(row, 0, layer["layer"])
+        for col, whole, part in ((1, layer["numbers"], layer["zeros"]), (4, layer["units"], layer["dead"])):
+            for k, count in enumerate((whole, part)):
+                sheet.put(row, col + k, count, restyled(BODY, number_format="#,##0"))
+            formula = f"{a1(row, col + 1)}/{a1(row, col)}"
+            sheet.put(row, col + 2, part / whole, restyled(BODY, number_format="0.0%"), formula=formula)
+    last = top + len(record["activity"]) - 1
+    for col in (3, 6):
+        sheet.highlights.append(Highlight((top, col), (last, col), "shade"))
+    sheet.widths = {0: 26} | dict.fromkeys(range(1, 7), 13.0)
     sheet.freeze = (top, 1)
     return sheet.check()
 

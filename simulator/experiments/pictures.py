@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from simulator.datasets.image import Images, load_images
+from simulator.experiments.activity import activity_of
 from simulator.experiments.experiment import Experiment, Settings, whole
 from simulator.experiments.task import History, Measure, Task, Tested
 from simulator.nn.callback import Callback
@@ -46,13 +48,15 @@ class Pictures(Task):
         )
 
     def test(self, model: Model, history: History) -> Tested:
-        images, size = self.images, min(TESTED, self.batch)
-        self.answers = model.predict(images.x_test, size)
-        test = model.evaluate(images.x_test, images.y_test, size, return_dict=True)
-        found = {"test accuracy": test["accuracy"], "test loss": test["loss"]}
+        images = self.images
+        self.answers = model.predict(images.x_test, min(TESTED, self.batch))
+        right = float(np.mean(self.answers.argmax(-1) == images.y_test))
+        loss = model.network().evaluate(np.asarray(self.answers, np.float32), images.y_test) / len(self.answers)
+        found = {"test accuracy": right, "test loss": loss}
         found |= {"training accuracy": history["accuracy"][-1], "training loss": history["loss"][-1]}
         found["first training accuracy"] = history["accuracy"][0]
         if "val_accuracy" in history:
             found["best validation accuracy"] = max(history["val_accuracy"])
         counts = confusion_matrix(images.y_test, self.answers, len(images.classes))
-        return Tested(found, {"confusion": counts.tolist(), "classes": list(images.classes)})
+        activity = [layer._asdict() for layer in activity_of(model, images.x_test)]
+        return Tested(found, {"confusion": counts.tolist(), "classes": list(images.classes), "activity": activity})

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ NEGATIVE, POSITIVE, ACCENT, GOOD = "#B91C1C", "#1D4ED8", "#D97706", "#059669"
 SIDE, DPI = 4.4, 110  # inches of a panel; pixels an inch
 LEAST_LOSS, MOST_LOSS, BAR = 0.1, 0.8, 0.02  # the axis of losses, the width of a histogram's bar
 MOST_BARS, LABEL_WIDTH = 12, 26  # of horizontal bars; characters of a label's line
+MOST_DOTS, MOST_KERNELS = 40, 100  # of a curve; of a layer
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class Lines:
-    """Named curves over epochs 1, 2, ...; levels as named horizontal lines."""
+    """Named curves over epochs 1, 2, ..., with dots where there are few; levels as named horizontal lines."""
 
     title: str
     values: Sequence[tuple[str, Sequence[float]]]
@@ -148,7 +150,10 @@ class Lines:
 
     def draw(self, ax: Axes) -> None:
         for (name, values), color in zip(self.values, (POSITIVE, ACCENT, NEGATIVE), strict=False):
-            ax.plot(range(1, len(values) + 1), values, color=color, linewidth=1.8, marker="o", markersize=3, label=name)
+            dots = "o" if len(values) <= MOST_DOTS else None
+            ax.plot(
+                range(1, len(values) + 1), values, color=color, linewidth=1.8, marker=dots, markersize=3, label=name
+            )
         for (name, value), dash in zip(self.levels, ("--", ":", "-."), strict=False):
             ax.axhline(value, color=GOOD, linewidth=1.2, linestyle=dash, label=name)
         ax.set(xlabel="epoch", ylabel=self.unit)
@@ -188,16 +193,62 @@ class Pictures:
 
     def draw(self, ax: Axes) -> None:
         ax.axis("off")
-        across = 4
         for k, (picture, caption) in enumerate(zip(self.pictures[:12], self.captions, strict=False)):
-            row, col = divmod(k, across)
-            inner = ax.inset_axes((col / across + 0.01, 1 - (row + 1) / 3 + 0.06, 0.22, 0.25))
+            row, col = divmod(k, 4)
+            inner = ax.inset_axes((col / 4 + 0.015, 0.68 - row / 3, 0.22, 0.24))
             inner.imshow(picture, cmap="gray", interpolation="nearest")
-            inner.set_title(caption, fontsize=6, color=INK, pad=2)
+            inner.set_title(caption, fontsize=7, color=INK, pad=2)
             inner.axis("off")
 
 
-Drawn = Plane | Curves | Histogram | Strips | Bars | Lines | Confusion | Pictures
+@dataclass(frozen=True)
+class Kernels:
+    """kernels (n, kh, kw) in a square, at most a hundred: red below zero, blue above, one scale for all."""
+
+    title: str
+    kernels: Array
+
+    def draw(self, ax: Axes) -> None:
+        kernels = self.kernels[:MOST_KERNELS]
+        n, kh, kw = kernels.shape
+        across = math.ceil(math.sqrt(n))
+        down = math.ceil(n / across)
+        sheet = np.full((down * (kh + 1) - 1, across * (kw + 1) - 1), np.nan)
+        for k, kernel in enumerate(kernels):
+            row, col = divmod(k, across)
+            sheet[row * (kh + 1) : row * (kh + 1) + kh, col * (kw + 1) : col * (kw + 1) + kw] = kernel
+        most = float(np.abs(kernels).max()) or 1.0
+        ax.imshow(sheet, cmap="RdBu", vmin=-most, vmax=most, interpolation="nearest")
+        left_out = len(self.kernels) - n
+        ax.set_xlabel(
+            f"red to blue: {-most:.2g} to {most:.2g}" + (f"; {left_out} more are left out" if left_out else "")
+        )
+        ax.set(xticks=[], yticks=[])
+        ax.grid(False)
+        for spine in ax.spines.values():
+            spine.set_visible(False)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Two shares from 0 to 1 of each of several things, as bars one below the other, the first one on top."""
+
+    title: str
+    shares: Sequence[tuple[str, float, float]]
+    names: tuple[str, str]
+
+    def draw(self, ax: Axes) -> None:
+        rows = np.arange(len(self.shares))
+        for k, (name, color) in enumerate(zip(self.names, (POSITIVE, ACCENT), strict=True)):
+            ax.barh(rows + 0.4 * k - 0.2, [share[1 + k] for share in self.shares], 0.38, color=color, label=name)
+        few = len(self.shares) <= 2 * MOST_BARS
+        ax.set_yticks(rows, [name for name, *_ in self.shares], fontsize=8 if few else 5, parse_math=False)
+        ax.set(xlim=(0, 1), ylim=(max(len(rows), 4) - 0.4, -0.6), xlabel="share")
+        ax.grid(False, axis="y")
+        ax.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
+
+
+Drawn = Plane | Curves | Histogram | Strips | Bars | Lines | Confusion | Pictures | Kernels | Shares
 
 
 def draw_figure(path: Path, title: str, panels: Sequence[Drawn]) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from simulator.book.experiment import CONFUSION, HISTORY, experiment_workbook
+from simulator.book.experiment import ACTIVITY, CONFUSION, HISTORY, experiment_workbook
 from simulator.experiments import EXPERIMENTS
 from simulator.experiments.run import run_experiment
 from simulator.report.experiment import compared, write_report
@@ -34,6 +34,7 @@ RECORD = {
     },
     "confusion": [[8, 2], [0, 5]],
     "classes": ["cat", "dog"],
+    "activity": [{"layer": "1 Dense", "numbers": 80, "zeros": 30, "units": 4, "dead": 1}],
 }
 
 
@@ -42,9 +43,10 @@ def test_a_run_leaves_a_page_a_record_and_pictures(tmp_path: Path, monkeypatch: 
     outcome = run_experiment(EXPERIMENTS["mnist-convnet"], tmp_path / "out", epochs=2)
     files = write_report(outcome, tmp_path / "out")
     names = ["index.html", "record.json", "mnist-convnet.xlsx", "curves.png", "confusion.png", "pictures.png"]
+    names.append("inside.png")
     assert [file.name for file in files] == names
     page = files[0].read_text(encoding="utf-8")
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("data:image/png;base64,") == 4
     assert "http" not in page.replace("http-equiv", "")
     assert "0.993" in page
     record = json.loads(files[1].read_text())
@@ -66,7 +68,7 @@ def test_the_workbooks_answers_are_live(engine: str, tmp_path: Path) -> None:
                     formulas += 1
                     expected = values[sheet.title][cell.coordinate].value
                     assert grids[sheet.title].numbers[cell.row - 1, cell.column - 1] == pytest.approx(expected)
-    assert formulas == 4 + 2 * 4 + 1 + 2 * 2
+    assert formulas == 4 + 2 * 4 + 1 + 2 * 2 + 2
     assert book[HISTORY]["G7"].value == 0.8
     book[HISTORY]["G7"] = 0.7
     book.save(path)
@@ -85,5 +87,6 @@ def test_the_workbooks_answers_are_those_of_the_record(tmp_path: Path) -> None:
         "first epoch over-fitting: val_loss rises, 0 for none": 3,
     }
     assert [stored[CONFUSION].cell(row, 4).value for row in (6, 7)] == [0.8, 1.0]
+    assert [stored[ACTIVITY].cell(5, col).value for col in (4, 7)] == [30 / 80, 1 / 4]
     assert stored[CONFUSION].cell(8, 3).value == pytest.approx(5 / 7)
     assert stored[CONFUSION].cell(3, 2).value == pytest.approx(13 / 15)
