@@ -402,6 +402,7 @@ def run(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of first weights and of the order of data.")] = 0,
     changes: Changes = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
+    backend: Annotated[str, typer.Option("--backend", help="What computes it: numpy, or SIMULATOR_BACKEND's.")] = "",
     out: Annotated[Path, typer.Option("--out", help="The folder for NAME/ with its results.")] = Path("reports"),
 ) -> None:
     """Run an experiment at full size and report it: figures, a page, a workbook."""
@@ -411,7 +412,7 @@ def run(
 
     experiment = find_experiment(name)
     folder = out / experiment.name
-    outcome = run_experiment(experiment, folder, epochs, samples, seed, _settings(changes), resume, typer.echo)
+    outcome = run_experiment(experiment, folder, epochs, samples, seed, _settings(changes), resume, typer.echo, backend)
     page, *_ = write_report(outcome, folder)
     for what, reported, here, verdict in compared(outcome.record):
         typer.echo(f"{what}: log book {reported:g}, here {here:.4g} ({verdict})")

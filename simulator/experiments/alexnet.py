@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from simulator import nn
-from simulator.experiments.classifier import classifier
+from simulator.experiments.classifier import classifier, sgd
 from simulator.experiments.experiment import Experiment, Settings
 from simulator.nn.layer import Layer
 
@@ -33,19 +33,19 @@ def at_224(filters: Sequence[int]) -> list[Layer]:
 def alexnet(settings: Settings, seed: int) -> nn.Model:
     """Krizhevsky, Sutskever & Hinton 2012, for one channel and ten classes."""
     layers = [*at_224((96, 256, 384, 384, 256)), *dense(4096, 4096, dropout=0.5)]
-    return classifier(layers, "AlexNet", nn.SGD(settings["learning_rate"]), seed)
+    return classifier(layers, "AlexNet", sgd(settings), seed)
 
 
 def simplified(settings: Settings, seed: int) -> nn.Model:
     layers = [*at_224((64, 128, 256)), *dense(1024, 512)]
-    return classifier(layers, "AlexNet simplified", nn.SGD(settings["learning_rate"]), seed)
+    return classifier(layers, "AlexNet simplified", sgd(settings), seed)
 
 
 def at_28(settings: Settings, seed: int) -> nn.Model:
     layers: list[Layer] = []
     for filters in (64, 128, 256):
         layers += [nn.Conv2D(filters, 3, padding="same", activation="relu"), nn.MaxPooling2D(2)]
-    return classifier([*layers, *dense(1024, 512)], "AlexNet at 28", nn.SGD(settings["learning_rate"]), seed)
+    return classifier([*layers, *dense(1024, 512)], "AlexNet at 28", sgd(settings), seed)
 
 
 ALEXNET = [
@@ -55,7 +55,7 @@ ALEXNET = [
         "fashion-mnist",
         alexnet,
         epochs=10,
-        settings={"learning_rate": 0.01, "batch_size": 128},
+        settings={"learning_rate": 0.01, "batch_size": 128, "micro_batch": 0},
         reported={"test accuracy": 0.885, "training accuracy": 0.881, "training loss": 0.327},
         remark="test accuracy 0.852 with batches of 256 and 0.897 with batches of 64; 737 examples a second on a "
         "laptop's GPU",

@@ -3,11 +3,18 @@
 from collections.abc import Callable, Sequence
 
 from simulator import nn
+from simulator.experiments.experiment import Settings, at_once
 from simulator.nn.layer import Layer, Tensor
-from simulator.nn.optimizer import Optimizer
+from simulator.nn.optimizer import SGD, Optimizer
 
 PICTURE = (28, 28, 1)
 CLASSES = 10
+
+
+def sgd(settings: Settings) -> SGD:
+    """Steps along the gradient of a batch, which may be gathered from its parts."""
+    parts = int(settings["batch_size"]) // at_once(settings)
+    return SGD(settings["learning_rate"], gradient_accumulation_steps=parts if parts > 1 else None)
 
 
 def classifier(

@@ -21,8 +21,9 @@ def as_they_are(images: Images, settings: Settings, seed: int) -> Images:
 
 @dataclass(frozen=True)
 class Experiment:
-    """build(settings, seed) gives the compiled model; settings has what --set may change, batch_size among them.
+    """build(settings, seed) gives the compiled model; settings has what --set may change.
 
+    Among them are batch_size and, where a batch may be worked through in parts, micro_batch: their size, or 0 for none.
     prepare(images, settings, seed) gives the data as this experiment has them; with a setting "shuffle" of 0 they keep
     their order. validation is the share of the training data that is held back; reported has the log book's numbers, by
     the names that a record has for them; remark says what else the log book notes.
@@ -51,7 +52,19 @@ class Experiment:
         found = {**self.settings, **changes}
         size = found["batch_size"]
         require(float(size).is_integer() and size > 0, "batch_size is a whole number above 0.", f"{size:g}")
+        part = found.get("micro_batch", 0)
+        rule = "micro_batch divides batch_size, or is 0 for none."
+        require(part >= 0 and (not part or size % part == 0), rule, f"micro_batch {part:g}, batch_size {size:g}")
         return found
+
+
+def at_once(settings: Settings) -> int:
+    """How many samples are worked on at a time: a batch, or a part of it.
+
+    >>> at_once({"batch_size": 20, "micro_batch": 5}), at_once({"batch_size": 20})
+    (5, 20)
+    """
+    return int(settings.get("micro_batch") or settings["batch_size"])
 
 
 def find_experiment(name: str) -> Experiment:

@@ -9,7 +9,7 @@ import numpy as np
 from simulator import nn
 from simulator.datasets.image import Images
 from simulator.experiments.alexnet import dense
-from simulator.experiments.classifier import classifier
+from simulator.experiments.classifier import classifier, sgd
 from simulator.experiments.experiment import Experiment, Settings
 from simulator.nn.layer import Layer
 
@@ -24,7 +24,7 @@ def full_batch(activation: str, units: tuple[int, ...]) -> Callable[[Settings, i
     def build(settings: Settings, seed: int) -> nn.Model:
         layers: list[Layer] = [nn.Flatten(), *(nn.Dense(n, activation=activation) for n in units)]
         name = f"{'-'.join(map(str, units))} {activation}"
-        return classifier(layers, name, nn.SGD(settings["learning_rate"]), seed)
+        return classifier(layers, name, sgd(settings), seed)
 
     return build
 

@@ -1,7 +1,7 @@
 """GoogLeNet on pictures enlarged to 96 x 96: four paths side by side. Source: Szegedy et al. 2015."""
 
 from simulator import nn
-from simulator.experiments.classifier import classifier
+from simulator.experiments.classifier import classifier, sgd
 from simulator.experiments.experiment import Experiment, Settings
 from simulator.nn.layer import Tensor
 
@@ -46,7 +46,7 @@ def body(x: Tensor) -> Tensor:
 
 
 def build(settings: Settings, seed: int) -> nn.Model:
-    return classifier(body, "GoogLeNet", nn.SGD(settings["learning_rate"]), seed)
+    return classifier(body, "GoogLeNet", sgd(settings), seed)
 
 
 GOOGLENET = Experiment(

@@ -1,7 +1,7 @@
 """LeNet-5 on pictures of clothes, as the course trains it: sigmoids and average pooling."""
 
 from simulator import nn
-from simulator.experiments.classifier import classifier
+from simulator.experiments.classifier import classifier, sgd
 from simulator.experiments.experiment import Experiment, Settings
 
 
@@ -15,7 +15,7 @@ def build(settings: Settings, seed: int) -> nn.Model:
         nn.Dense(120, activation="sigmoid"),
         nn.Dense(84, activation="sigmoid"),
     ]
-    return classifier(layers, "LeNet-5", nn.SGD(settings["learning_rate"]), seed)
+    return classifier(layers, "LeNet-5", sgd(settings), seed)
 
 
 LENET = Experiment(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from simulator.datasets.image import Images, load_images
 from simulator.experiments.activity import activity_of
-from simulator.experiments.experiment import Experiment, Settings, whole
+from simulator.experiments.experiment import Experiment, Settings, at_once, whole
 from simulator.experiments.task import History, Measure, Task, Tested
 from simulator.nn.callback import Callback
 from simulator.nn.metric import confusion_matrix
@@ -31,7 +31,7 @@ class Pictures(Task):
         there = len(self.images.x_train)
         self.samples = there if samples is None else min(whole(samples, "--samples"), there)
         self.an_epoch = int(self.samples * (1 - experiment.validation))
-        self.batch, self.shuffle = int(settings["batch_size"]), bool(settings.get("shuffle", 1))
+        self.batch, self.shuffle = at_once(settings), bool(settings.get("shuffle", 1))
 
     def fit(self, model: Model, begun: int, epochs: int, keeper: Callback) -> None:
         x, y, cut = self.images.x_train[: self.samples], self.images.y_train[: self.samples], self.an_epoch

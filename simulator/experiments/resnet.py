@@ -1,7 +1,7 @@
 """ResNet-18 on pictures enlarged to 96 x 96. Source: He et al. 2016."""
 
 from simulator import nn
-from simulator.experiments.classifier import classifier
+from simulator.experiments.classifier import classifier, sgd
 from simulator.experiments.experiment import Experiment, Settings
 from simulator.nn.layer import Tensor
 
@@ -31,7 +31,7 @@ def body(x: Tensor) -> Tensor:
 
 
 def build(settings: Settings, seed: int) -> nn.Model:
-    return classifier(body, "ResNet-18", nn.SGD(settings["learning_rate"]), seed)
+    return classifier(body, "ResNet-18", sgd(settings), seed)
 
 
 RESNET = Experiment(

@@ -21,13 +21,15 @@ from safetensors.numpy import save
 
 from simulator import __version__
 from simulator.errors import ModelError, SettingError
-from simulator.experiments.experiment import Experiment, whole
+from simulator.experiments.experiment import Experiment, Settings, at_once, whole
 from simulator.experiments.pictures import Pictures
 from simulator.experiments.task import Task
 from simulator.files import replacing
+from simulator.nn.backend import backend_named
 from simulator.nn.callback import Callback, Logs
 from simulator.nn.memory import free_memory, in_gib, require_room
 from simulator.nn.model import Model
+from simulator.nn.option import require
 
 CHECKPOINT = "checkpoint.safetensors"
 TASKS: dict[str, type[Task]] = {"mnist": Pictures, "fashion-mnist": Pictures}  # by the name of the data
@@ -83,16 +85,21 @@ def run_experiment(
     changes: Mapping[str, float] | None = None,
     resume: bool = False,
     say: Said = lambda line: None,
+    backend: str = "",
 ) -> Outcome:
     """Run it in the folder out, where checkpoints go. samples takes so many of the training data, the first ones.
 
-    resume goes on from the checkpoint of a run with the same settings. Raises SettingError for settings that aren't
-    there or differ from the checkpoint's, DataError when the data can't be had, TrainingError when a loss is no number.
+    resume goes on from the checkpoint of a run with the same settings; backend is one of arrays, as `Model.fit` takes
+    it. Raises SettingError for settings that aren't there or differ from the checkpoint's, DataError when data can't
+    be had, MemoryNeededError when training doesn't fit, TrainingError when a loss is no number.
     """
     settings = experiment.settings_with(changes or {})
     epochs = experiment.epochs if epochs is None else whole(epochs, "--epochs")
+    backend = backend_named(backend or os.environ.get("SIMULATOR_BACKEND", "numpy"))
+    require(backend != "expressions", "An experiment trains on arrays.", f"the backend '{backend}'", "Choose numpy.")
     task = TASKS[experiment.data](experiment, settings, seed, samples)
     model = experiment.build(settings, seed)
+    model.backend = backend
     settled = {"experiment": experiment.name, "settings": settings, "samples": task.samples, "seed": seed}
     path = out / CHECKPOINT
     before: dict[str, Any] = {"epoch": 0, "history": {}, "notes": {}, "seconds": 0.0}
@@ -101,9 +108,8 @@ def run_experiment(
         model.network().restore(state)
         model.updated()
         say(f"goes on after epoch {before['epoch']}")
-    batch = int(settings["batch_size"])
     if before["epoch"] < epochs:
-        need = require_room(model, batch, halves_of(batch))
+        need = require_room(model, at_once(settings), *_smaller(settings))
         say(f"training takes {in_gib(need)} of memory; {in_gib(free_memory())} are free")
     keeper = _Keeper(path, settled, before, epochs, say, task)
     if before["epoch"] < epochs:
@@ -128,19 +134,19 @@ def run_experiment(
         "counted": task.counted,
         f"{task.counted} a second": round(trained / keeper.seconds) if keeper.seconds else 0,
         **tested.more,
-        "backend": "numpy",
+        "backend": backend,
         "versions": {"simulator": __version__, "python": platform.python_version(), "numpy": np.__version__},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
     }
     return Outcome(experiment, record, model, task)
 
 
-def halves_of(batch: int) -> list[int]:
-    """
-    >>> halves_of(20)
-    [10, 5, 2, 1]
-    """
-    return [batch >> k for k in range(1, batch.bit_length())]
+def _smaller(settings: Settings) -> tuple[list[int], str]:
+    """Sizes of batches to fall back to, the largest first, and the setting that they are for."""
+    size = at_once(settings)
+    if "micro_batch" in settings:
+        return [n for n in range(size - 1, 0, -1) if size % n == 0], "micro_batch"
+    return [size >> k for k in range(1, size.bit_length())], "batch_size"
 
 
 def _checkpoint(path: Path, settled: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -2,7 +2,7 @@
 
 from simulator import nn
 from simulator.experiments.alexnet import dense
-from simulator.experiments.classifier import classifier
+from simulator.experiments.classifier import classifier, sgd
 from simulator.experiments.experiment import Experiment, Settings
 from simulator.nn.layer import Layer
 
@@ -15,7 +15,7 @@ def build(settings: Settings, seed: int) -> nn.Model:
         layers += [nn.Conv2D(filters, 3, padding="same", activation="relu") for _ in range(convolutions)]
         layers.append(nn.MaxPooling2D(2))
     layers += dense(4096, 4096, dropout=0.5)
-    return classifier(layers, "VGG-11", nn.SGD(settings["learning_rate"]), seed)
+    return classifier(layers, "VGG-11", sgd(settings), seed)
 
 
 VGG = Experiment(
@@ -24,6 +24,6 @@ VGG = Experiment(
     "fashion-mnist",
     build,
     epochs=10,
-    settings={"learning_rate": 0.05, "batch_size": 20},
+    settings={"learning_rate": 0.05, "batch_size": 20, "micro_batch": 0},
     remark="the graphics card ran out of memory",
 )

@@ -35,14 +35,17 @@ def states_of(optimizer: Optimizer) -> int:
     return len(memory.states)
 
 
-def need_of(model: Model, batch: int) -> int:
+def need_of(model: Model, batch: int, gathers: bool = False) -> int:
     """Bytes that training a compiled model with batches of that size takes, beside the model itself.
+
+    gathers says that gradients of several batches are added up, as the model's optimizer may ask too.
 
     The network's buffers are planned, not touched; those of a large batch follow from smaller ones, since they grow
     evenly with it. To them come weights in float32, what the optimizer keeps, and the room that a checkpoint takes
     while it is put together and the model while it takes weights over.
     """
-    weights, kept = model.count_params(), 1 + states_of(model.optimizer)
+    gathers = gathers or model.optimizer.gradient_accumulation_steps is not None
+    weights, kept = model.count_params(), 1 + states_of(model.optimizer) + gathers
     around = NUMBER * weights * 3 * kept + MODEL * weights
     if batch <= PLANNED:
         return around + _buffers(model, batch)
@@ -93,13 +96,14 @@ def require_free(need: int, what: str) -> None:
 def require_room(model: Model, batch: int, smaller: Iterable[int] = (), option: str = "batch_size") -> int:
     """The bytes of `need_of`. Raises MemoryNeededError unless they are free.
 
-    smaller are other sizes that the option could have, the largest first: the first that fits is named.
+    smaller are other sizes that the option could have, the largest first: the first that fits is named. With the
+    option "micro_batch" gradients of several are added up to make the same steps.
     """
     need, free = need_of(model, batch), free_memory()
     if need <= free:
         return need
     for size in smaller:
-        other = need_of(model, size)
+        other = need_of(model, size, gathers=option == "micro_batch")
         if other <= free:
             raise MemoryNeededError(
                 f"Training must fit into memory. Received: {in_gib(need)} for batches of {batch}, and {in_gib(free)} "

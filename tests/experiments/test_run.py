@@ -16,11 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from simulator import nn
 from simulator.datasets.image import load_images
 from simulator.errors import MemoryNeededError, ModelError, SettingError
 from simulator.experiments import EXPERIMENTS, find_experiment
-from simulator.experiments.experiment import Experiment
+from simulator.experiments.classifier import classifier, sgd
+from simulator.experiments.experiment import Experiment, Settings
 from simulator.experiments.run import CHECKPOINT, run_experiment
+from simulator.nn.memory import need_of
 from tests.datasets.pictures import put_small_data
 
 LOGBOOK = Path(os.environ.get("SIMULATOR_DATA", "")) / ".." / "logbook" / "results.csv"
@@ -183,6 +186,51 @@ def test_too_little_memory_is_said_before_it_is_taken(small: Path, monkeypatch: 
     said = r"Received: 1\.\d GiB for batches of 64, and 0\.6 GiB free\. --set batch_size=8 needs 0\.\d GiB\."
     assert re.fullmatch("Training must fit into memory\\. " + said, str(caught.value))
     assert not (small / "out").exists()
+
+
+def small_network(settings: Settings, seed: int) -> nn.Model:
+    return classifier([nn.Flatten(), nn.Dense(16, activation="relu")], "small", sgd(settings), seed)
+
+
+IN_PARTS = Experiment(
+    "in-parts", "In parts", "mnist", small_network, 3, {"learning_rate": 0.1, "batch_size": 20, "micro_batch": 0}
+)
+
+
+def test_parts_of_a_batch_make_the_steps_of_the_whole(small: Path) -> None:
+    whole = run_experiment(IN_PARTS, small / "whole").model
+    parts = run_experiment(IN_PARTS, small / "parts", changes={"micro_batch": 5}).model
+    other = run_experiment(IN_PARTS, small / "other", changes={"batch_size": 5}).model
+    for a, b, c in zip(whole.get_weights(), parts.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+        assert np.abs(a - c).max() > 1e-3
+
+
+def test_a_run_in_parts_that_is_resumed_ends_with_the_very_same_weights(small: Path) -> None:
+    """Of 290 samples the last two parts of an epoch wait for the next epoch."""
+    options: dict[str, Any] = {"samples": 290, "changes": {"micro_batch": 5}}
+    whole = run_experiment(IN_PARTS, small / "whole", **options)
+    run_experiment(IN_PARTS, small / "parts", epochs=1, **options)
+    assert same(whole.model, run_experiment(IN_PARTS, small / "parts", resume=True, **options).model)
+
+
+def test_parts_that_fit_are_named(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small_network(IN_PARTS.settings, 0)
+    monkeypatch.setattr("simulator.nn.memory.free_memory", lambda: int(1.01 * need_of(model, 80, gathers=True)))
+    with pytest.raises(MemoryNeededError, match=re.escape("--set micro_batch=80 needs ")):
+        run_experiment(IN_PARTS, small, changes={"batch_size": 240})
+    with pytest.raises(SettingError) as caught:
+        run_experiment(IN_PARTS, small, changes={"micro_batch": 3})
+    said = "micro_batch divides batch_size, or is 0 for none. Received: micro_batch 3, batch_size 20."
+    assert str(caught.value) == said
+
+
+def test_a_backend_that_is_not_there_is_refused(small: Path) -> None:
+    with pytest.raises(SettingError, match=re.escape("A backend must be one of numpy")):
+        run_experiment(IN_PARTS, small, backend="torch")
+    with pytest.raises(SettingError, match=re.escape("An experiment trains on arrays. Received: the backend ")):
+        run_experiment(IN_PARTS, small, backend="expressions")
+    assert run_experiment(IN_PARTS, small, backend="numpy").record["backend"] == "numpy"
 
 
 @pytest.mark.skipif(not LOGBOOK.is_file(), reason="the log book's numbers are not at hand")
