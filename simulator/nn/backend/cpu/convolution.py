@@ -32,11 +32,11 @@ class Convolution(Operation):
         self.before = tuple(before for _, before in found)
         super().__init__((*self.places, k.value.shape[-1]), x, weights=[k])
 
-    def allocate(self, plan: Plan) -> None:
-        (x,), n = self.inputs, plan.n
-        (h, w, c), (kh, kw), (sh, sw) = x.shape, self.size, self.strides
-        (oh, ow), (top, left) = self.places, self.before
-        padded = (c, max(h + top, (oh - 1) * sh + kh), max(w + left, (ow - 1) * sw + kw), n)
+    def frame(self, plan: Plan, height: int, width: int) -> None:
+        """Place the input inside zeros, in an image of at least that size; its gradient too."""
+        (x,), (top, left) = self.inputs, self.before
+        h, w, c = x.shape
+        padded = (c, max(h + top, height), max(w + left, width), plan.n)
         inside = (slice(None), slice(top, top + h), slice(left, left + w))
         self.padded: Array = np.zeros(padded, np.float32)
         learns = plan.learning and x.learns
@@ -46,6 +46,18 @@ class Convolution(Operation):
         self.own = x.value is not None and not np.shares_memory(x.value, self.padded)
         self.inside = inside
 
+    def take_input(self) -> None:
+        if self.own:
+            np.copyto(self.padded[self.inside], self.x)
+
+    def hand_back(self) -> None:
+        if self.own and self.dx is not None and self.dpadded is not None:
+            np.copyto(self.dx, self.dpadded[self.inside])
+
+    def allocate(self, plan: Plan) -> None:
+        n, c = plan.n, self.inputs[0].shape[-1]
+        (kh, kw), (sh, sw), (oh, ow) = self.size, self.strides, self.places
+        self.frame(plan, (oh - 1) * sh + kh, (ow - 1) * sw + kw)
         self.depth, filters = math.prod(self.k.value.shape[:-1]), self.k.value.shape[-1]
         row = ow * n
         fits = [r for r in range(1, oh + 1) if oh % r == 0 and r * self.depth * row * 4 <= CACHE]
@@ -62,15 +74,14 @@ class Convolution(Operation):
         self.z = self.y if self.y.flags.c_contiguous else np.empty(self.y.shape, np.float32)
         if plan.learning:
             self.dk: Array = np.zeros((self.depth, filters), np.float32)
-            self.dpatches = np.empty_like(self.patches) if learns else None
+            self.dpatches = np.empty_like(self.patches) if self.dpadded is not None else None
 
     def _chunk(self, z: Array, i: int) -> Array:
         """The places of a chunk of z (F, ...)."""
         return z.reshape(len(z), -1)[:, i * self.places_at_once : (i + 1) * self.places_at_once]
 
     def forward(self, plan: Plan) -> None:
-        if self.own:
-            np.copyto(self.padded[self.inside], self.x)
+        self.take_input()
         kernel = np.ascontiguousarray(self.k.value.reshape(self.depth, -1).T)  # (F, depth)
         for i, (_, view) in enumerate(self.chunks):
             np.copyto(self.copy, view)
@@ -94,8 +105,7 @@ class Convolution(Operation):
             if self.dpatches is not None:
                 np.matmul(kernel, d, out=self.dpatches)
                 self._add_patches(r)
-        if self.own and self.dx is not None and self.dpadded is not None:
-            np.copyto(self.dx, self.dpadded[self.inside])
+        self.hand_back()
 
     def _add_patches(self, row: int) -> None:
         """Add the patches' gradients where they were copied from: np.add.at takes 20 times as long."""

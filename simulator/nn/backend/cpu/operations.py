@@ -11,6 +11,7 @@ from simulator.nn.backend.cpu.convolution import Convolution
 from simulator.nn.backend.cpu.plan import Node, Plan, Weight
 from simulator.nn.backend.cpu.recurrent import recurrent
 from simulator.nn.backend.cpu.resizing import Resize
+from simulator.nn.backend.cpu.winograd import convolution
 from simulator.nn.backend.operation import Carried, Cell, Operations, Shape
 
 
@@ -42,7 +43,7 @@ class CpuOperations(Operations[Node]):
     def convolution(self, x: Node, strides: Sequence[int], padding: str, bias: bool) -> Node:
         kernel = self.weights["kernel"]
         if len(x.shape) == 3:
-            return self._biased(self.plan.append(Convolution(x, kernel, strides, padding)), bias)
+            return self._biased(self.plan.append(convolution(x, kernel, strides, padding)), bias)
         image = self._reshaped(x, (x.shape[0], 1, x.shape[1]))
         z = self.plan.append(Convolution(image, kernel, (*strides, 1), padding))
         return self._biased(self._reshaped(z, (z.shape[0], z.shape[2])), bias)
