@@ -22,6 +22,7 @@ from simulator.nn.basic import (
     ELU,
     Activation,
     Add,
+    Average,
     BatchNormalization,
     Concatenate,
     Dense,
@@ -33,6 +34,7 @@ from simulator.nn.basic import (
     LayerNormalization,
     LeakyReLU,
     MultiHeadAttention,
+    Multiply,
     ReLU,
     Rescaling,
     Reshape,
@@ -63,7 +65,7 @@ from simulator.nn.optimizer import (
     RMSprop,
     StepDecay,
 )
-from simulator.nn.recurrent import GRU, LSTM, SimpleRNN
+from simulator.nn.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 from simulator.nn.regularizer import L1, L1L2, L2
 from simulator.nn.resizing import Resizing
 from simulator.nn.store import load_model
@@ -81,9 +83,11 @@ __all__ = [
     "Adam",
     "AdamW",
     "Add",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "BatchNormalization",
+    "Bidirectional",
     "Concatenate",
     "Conv1D",
     "Conv2D",
@@ -107,6 +111,7 @@ __all__ = [
     "MaxPooling2D",
     "Model",
     "MultiHeadAttention",
+    "Multiply",
     "RMSprop",
     "ReLU",
     "Rescaling",

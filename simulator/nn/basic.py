@@ -247,21 +247,41 @@ class Embedding(Layer):
 
 
 @dataclass(eq=False)
-class Add(Layer):
-    """The sum of its inputs: a residual connection."""
-
+class _Merge(Layer):
     joins: ClassVar[bool] = True
 
     def shape_of(self, *inputs: Shape) -> Shape:
+        name = type(self).__name__
         if len(inputs) < 2 or len(set(inputs)) > 1:
             raise ShapeError(
-                f"Add needs two or more inputs of one shape. Received: {', '.join(map(str, inputs))}. "
-                "Call it with a list: nn.Add()([x, y])."
+                f"{name} needs two or more inputs of one shape. Received: {', '.join(map(str, inputs))}. "
+                f"Call it with a list: nn.{name}()([x, y])."
             )
         return inputs[0]
 
+
+@dataclass(eq=False)
+class Add(_Merge):
+    """The sum of its inputs: a residual connection."""
+
     def call(self, at: Operations[T], *x: T) -> T:
         return at.add(*x)
+
+
+@dataclass(eq=False)
+class Multiply(_Merge):
+    """The product of its inputs, entry by entry: a gate."""
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.multiplied(*x)
+
+
+@dataclass(eq=False)
+class Average(_Merge):
+    """The mean of its inputs, entry by entry."""
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        return at.averaged(*x)
 
 
 @dataclass(eq=False)

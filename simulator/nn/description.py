@@ -147,7 +147,9 @@ def _toml(value: object) -> str:
         case list() | tuple():
             return "[" + ", ".join(map(_toml, value)) + "]"
         case L1L2():
-            return "{" + ", ".join(f"{k} = {_toml(v)}" for k, v in value.config().items()) + "}"
+            return _toml(value.config())
+        case dict():
+            return "{" + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + "}"
         case Schedule():
             numbers = {"initial_learning_rate": value.initial_learning_rate, **value.config()}
             inner = "".join(f", {k} = {_toml(v)}" for k, v in numbers.items())

@@ -4,6 +4,7 @@ from simulator.nn.basic import (
     ELU,
     Activation,
     Add,
+    Average,
     BatchNormalization,
     Concatenate,
     Dense,
@@ -15,6 +16,7 @@ from simulator.nn.basic import (
     LayerNormalization,
     LeakyReLU,
     MultiHeadAttention,
+    Multiply,
     ReLU,
     Rescaling,
     Reshape,
@@ -33,7 +35,7 @@ from simulator.nn.convolution import (
     MaxPooling2D,
 )
 from simulator.nn.features import Features
-from simulator.nn.recurrent import GRU, LSTM, SimpleRNN
+from simulator.nn.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 from simulator.nn.resizing import Resizing
 
 __all__ = [
@@ -42,9 +44,11 @@ __all__ = [
     "LSTM",
     "Activation",
     "Add",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "BatchNormalization",
+    "Bidirectional",
     "Concatenate",
     "Conv1D",
     "Conv2D",
@@ -64,6 +68,7 @@ __all__ = [
     "MaxPooling1D",
     "MaxPooling2D",
     "MultiHeadAttention",
+    "Multiply",
     "ReLU",
     "Rescaling",
     "Reshape",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ from simulator.nn.activation import ACTIVATIONS
 from simulator.nn.backend.operation import Cell, Operations, Shape, T
 from simulator.nn.basic import rate_checked, units_checked
 from simulator.nn.layer import Layer, WeightSpec
-from simulator.nn.option import chosen
+from simulator.nn.option import chosen, one_of, require
 from simulator.nn.regularizer import regularizer_of
 
 
@@ -152,3 +153,63 @@ class GRU(Recurrent):
             meaning = "biases of the state's part"
             specs.append(specs[-1]._replace(name="recurrent_bias", symbol="bU", meaning=meaning))
         return specs
+
+
+DIRECTIONS = (("forward", "fw"), ("backward", "bw"))
+CELLS = {cls.__name__: cls for cls in (SimpleRNN, LSTM, GRU)}
+MERGES = ("concat", "sum", "mul", "ave")
+
+
+@dataclass(eq=False)
+class Bidirectional(Layer):
+    """A recurrent layer from the first step to the last and, with weights of its own, from the last to the first.
+
+    merge_mode joins the two results: "concat" side by side, "sum", "mul" or "ave" entry by entry. Where sequences are
+    returned, every step has the states that both directions have there.
+
+    >>> from simulator.nn import Input
+    >>> Bidirectional(LSTM(4, return_sequences=True))(Input((7, 2))).shape
+    (7, 8)
+    """
+
+    layer: Any = None
+    merge_mode: str = "concat"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.layer, Mapping):
+            options = dict(self.layer)
+            self.layer = chosen("A recurrent layer's type", options.pop("type", ""), CELLS)(**options)
+        rule = "Bidirectional takes a recurrent layer, such as nn.LSTM(8)."
+        require(isinstance(self.layer, Recurrent), rule, type(self.layer).__name__)
+        require(not self.layer.go_backwards, "Bidirectional takes a layer that goes forwards.", "go_backwards=True")
+        one_of("merge_mode", self.merge_mode, MERGES)
+
+    def config(self) -> dict[str, Any]:
+        inner = {key: value for key, value in self.layer.config().items() if value not in (None, "")}
+        return super().config() | {"layer": {"type": type(self.layer).__name__, **inner}}
+
+    def reset_states(self) -> None:
+        """Let the next batch start from zeros."""
+        self.carried.clear()
+
+    def shape_of(self, *inputs: Shape) -> Shape:
+        *steps, units = self.layer.shape_of(*inputs)
+        return (*steps, 2 * units if self.merge_mode == "concat" else units)
+
+    def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
+        return [
+            spec._replace(name=f"{name}_{spec.name}", symbol=spec.symbol + short, meaning=f"{spec.meaning}, {name}")
+            for name, short in DIRECTIONS
+            for spec in self.layer.weights_of(*inputs)
+        ]
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        found, sequences = [], self.layer.return_sequences
+        for name, short in DIRECTIONS:
+            part, turns = at.part(name, short), name == "backward"
+            sequence = part.turned_round(x[0]) if turns else x[0]
+            y = part.recurrent(sequence, self.layer.cell(), sequences, self.carried if self.layer.stateful else None)
+            found.append(part.turned_round(y) if turns and sequences else y)
+        if self.merge_mode == "concat":
+            return at.concatenated(len(at.shape(found[0])) - 1, *found)
+        return {"sum": at.add, "mul": at.multiplied, "ave": at.averaged}[self.merge_mode](*found)

@@ -70,6 +70,13 @@ def residual() -> Case:
     return Case(model, numbers(4, 3), numbers(4, 1, seed=7))
 
 
+def gates() -> Case:
+    x = nn.Input((3,))
+    gate = nn.Multiply()([nn.Dense(2, "tanh")(x), nn.Dense(2, "sigmoid")(x)])
+    model = nn.Model(x, nn.Average()([gate, nn.Dense(2)(x)]), seed=3)
+    return Case(model.compile(nn.SGD(0.1), "mse"), numbers(4, 3), numbers(4, 2, seed=7))
+
+
 def twice() -> Case:
     x = nn.Input((3,))
     shared = nn.Dense(3, activation="tanh")
@@ -139,12 +146,18 @@ LAYERS: dict[str, Callable[[], Case]] = {
     "gru-reset-before": lambda: case((4, 2), nn.GRU(2, reset_after=False), D(1), n=2),
     "gru-backwards": lambda: case((3, 2), nn.GRU(2, go_backwards=True, return_sequences=True), D(1), n=2),
     "lstm-dropout": lambda: case((3, 3), nn.LSTM(2, dropout=0.4, seed=1, bias_regularizer="l2"), D(1), n=2),
+    "bidirectional": lambda: case((3, 2), nn.Bidirectional(nn.LSTM(2)), D(1), n=2),
+    "bidirectional-sequences": lambda: case(
+        (3, 2), nn.Bidirectional(nn.SimpleRNN(2, return_sequences=True), "mul"), D(1), n=2
+    ),
+    "bidirectional-last": lambda: case((3, 2), nn.Bidirectional(nn.GRU(2), "ave"), n=2),
     "features": lambda: case((2,), nn.Features(("x1", "x2", "x1^2", "x2^2", "x1*x2", "sin(x1)", "sin(x2)")), D(1)),
     "embedding": lambda: case(
         (3,), nn.Embedding(5, 2), nn.Flatten(), D(2, activation="softmax"), loss="sparse_categorical_crossentropy",
         X=np.array([[0.0, 3, 1], [4, 3, 3]]), n=2,
     ),
     "residual": residual,
+    "gates": gates,
     "attention": attention,
     "twice": twice,
     "rnn-twice": rnn_twice,

@@ -60,6 +60,13 @@ def branches(k: Any) -> Any:
     return k.Model(inputs, k.layers.Dense(2)(k.layers.Flatten()(x)))
 
 
+def gated(k: Any) -> Any:
+    inputs = k.Input((4,))
+    x, y, z = (k.layers.Dense(3, activation=name)(inputs) for name in ("tanh", "sigmoid", None))
+    x = k.layers.Multiply()([x, y, z])
+    return k.Model(inputs, k.layers.Dense(2)(k.layers.Average()([k.layers.Multiply()([x, x]), y])))
+
+
 def used_twice(k: Any) -> Any:
     inputs = k.Input((4,))
     shared = k.layers.Dense(4, activation="tanh")
@@ -246,6 +253,24 @@ CASES: dict[str, Build] = {
             "unrolled": {"unroll": True, "use_bias": False},
         }.items()
     },
+    **{
+        f"bidirectional {kind} {mode}{' sequences' if sequences else ''}": sequential(
+            SEQUENCE,
+            dense(4),
+            lambda layers, a=(kind, mode, sequences): layers.Bidirectional(
+                getattr(layers, a[0])(6, return_sequences=a[2]), merge_mode=a[1]
+            ),
+            *flat(),
+        )
+        for kind, mode, sequences in (
+            ("LSTM", "concat", False),
+            ("GRU", "concat", True),
+            ("SimpleRNN", "sum", True),
+            ("LSTM", "mul", True),
+            ("GRU", "ave", False),
+        )
+    },
+    "gates": gated,
     "residual": residual,
     "branches": branches,
     "used twice": used_twice,

@@ -71,6 +71,20 @@ def test_two_layers_draw_masks_of_their_own() -> None:
     assert abs((drawn == 4).mean() - 0.25) < 0.05
 
 
+def test_both_directions_drop_and_go_on_by_themselves() -> None:
+    layer = nn.Bidirectional(nn.GRU(UNITS, dropout=0.5, stateful=True), merge_mode="sum")
+    model = network(layer)
+    x, _ = data()
+    first = model.network().predict(x, training=True)
+    one, other = [o.masks for o in model.network().plans(N, False)[0].operations if hasattr(o, "masks")]
+    assert (one != other).any()
+    forward, backward = layer.carried.values()
+    assert (forward != backward).any()
+    assert (model.network().predict(x, training=True) != first).any()
+    layer.reset_states()
+    np.testing.assert_array_equal(model.network().predict(x, training=True), first)
+
+
 def trained(layer: Any, **options: Any) -> Callable[[Path], object]:
     return lambda folder: network(layer).fit(*data(), **options)
 
@@ -95,6 +109,18 @@ REFUSED: list[tuple[Callable[[Path], object], str]] = [
         shown(nn.GRU(2, stateful=True)),
         "A workbook starts every sequence from zeros and keeps the state as it is. Received: stateful=True. "
         "Train it with fit, or leave stateful out.",
+    ),
+    (
+        lambda folder: nn.Bidirectional(nn.LSTM(2), merge_mode=None),  # type: ignore[arg-type]
+        "Bidirectional needs merge_mode to be a text. Received: None.",
+    ),
+    (
+        lambda folder: nn.Bidirectional(nn.LSTM(2), merge_mode="avg"),
+        "merge_mode must be one of concat, sum, mul, ave. Received: 'avg'. Did you mean 'ave'?",
+    ),
+    (
+        lambda folder: nn.Bidirectional(nn.Dense(2)),
+        "Bidirectional takes a recurrent layer, such as nn.LSTM(8). Received: Dense.",
     ),
     (
         lambda folder: nn.LSTM(2, recurrent_dropout=1),

@@ -164,6 +164,8 @@ def fused(module: type[torch.nn.RNNBase], order: tuple[int, ...]) -> Callable[..
                 "bias_hh_l0": torch.zeros_like(bias) if second is None else ordered(second),
             }
         rnn = module(x.shape[-1], layer.units, bias=layer.use_bias, batch_first=True, dtype=torch.float64)
+        x = x.flip(1) if layer.go_backwards else x
+        x = x * at.mask / (1 - layer.dropout) if at.training and layer.dropout else x
         h, _ = torch.func.functional_call(rnn, weights, (x,))
         return h if layer.return_sequences else h[:, -1]
 
@@ -190,6 +192,17 @@ gru_reset_after = fused(torch.nn.GRU, (1, 0, 2))
 
 def gru(layer: nn.GRU, at: At, x: Tensor) -> Tensor:
     return (gru_reset_after if layer.reset_after else gru_reset_before)(layer, at, x)
+
+
+def bidirectional(layer: nn.Bidirectional, at: At, x: Tensor) -> Tensor:
+    found, sequences = [], layer.layer.return_sequences
+    for name, turned in (("forward_", False), ("backward_", True)):
+        weights = {key.removeprefix(name): w for key, w in at.weights.items() if key.startswith(name)}
+        y = TWINS[type(layer.layer)](layer.layer, At(weights, at.training, None), x.flip(1) if turned else x)
+        found.append(y.flip(1) if turned and sequences else y)
+    if layer.merge_mode == "concat":
+        return torch.cat(found, -1)
+    return {"sum": torch.sum, "mul": torch.prod, "ave": torch.mean}[layer.merge_mode](torch.stack(found), 0)
 
 
 def attention(layer: nn.MultiHeadAttention, at: At, query: Tensor, value: Tensor | None = None) -> Tensor:
@@ -219,6 +232,8 @@ TWINS: dict[type[Layer], Callable[..., Tensor]] = {
     nn.Flatten: lambda layer, at, x: x.flatten(1),
     nn.Reshape: lambda layer, at, x: x.reshape(-1, *layer.target_shape),
     nn.Add: lambda layer, at, *x: torch.stack(x).sum(0),
+    nn.Multiply: lambda layer, at, *x: torch.stack(x).prod(0),
+    nn.Average: lambda layer, at, *x: torch.stack(x).mean(0),
     nn.Embedding: lambda layer, at, x: F.embedding(x.long(), at["embeddings"]),
     nn.Dropout: dropout,
     nn.BatchNormalization: batch_normalization,
@@ -234,6 +249,7 @@ TWINS: dict[type[Layer], Callable[..., Tensor]] = {
     nn.SimpleRNN: fused(torch.nn.RNN, (0,)),
     nn.LSTM: fused(torch.nn.LSTM, (0, 1, 2, 3)),
     nn.GRU: gru,
+    nn.Bidirectional: bidirectional,
     nn.MultiHeadAttention: attention,
 }
 
@@ -288,14 +304,12 @@ class Twin:
     def cost(self, prediction: Tensor, Y: Array) -> Tensor:
         cost = LOSS[self.model.loss](prediction, torch.from_numpy(Y))
         for layer in self.model.layers:
-            penalty = getattr(layer, "kernel_regularizer", None)
-            if penalty is not None:
-                kernel = self.weights_of(layer)["kernel"]
-                cost = (
-                    cost
-                    + penalty.l1 * kernel.norm(1)
-                    + penalty.l2 * F.mse_loss(kernel, torch.zeros_like(kernel), reduction="sum")
-                )
+            for name in ("kernel", "recurrent_kernel", "bias"):
+                penalty = getattr(layer, f"{name.removesuffix('_kernel')}_regularizer", None)
+                if penalty is not None:
+                    w = self.weights_of(layer)[name]
+                    squares = F.mse_loss(w, torch.zeros_like(w), reduction="sum")
+                    cost = cost + penalty.l1 * w.norm(1) + penalty.l2 * squares
         return cost
 
     def epochs(self, case: Case, optimizer: Optimizer) -> Iterator[tuple[float, list[Array]]]:

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -77,6 +79,10 @@ class Expressions(Operations[E]):
         leaf = given(name, value.shape, meaning)
         self.given[name] = leaf, value
         return leaf
+
+    def part(self, name: str, short: str) -> Expressions:
+        mine = {key.removeprefix(f"{name}_"): w for key, w in self.weights.items() if key.startswith(f"{name}_")}
+        return replace(self, tag=f"{short}{self.tag}", weights=mine, final=False)
 
     # Operations
 
@@ -171,10 +177,13 @@ class Expressions(Operations[E]):
         return self.call(hot @ self.weights["embeddings"], "A", "embedded")
 
     def add(self, *x: E) -> E:
-        total = x[0]
-        for other in x[1:]:
-            total = total + other
-        return self.result(total, "A", "sum")
+        return self.result(reduce(operator.add, x), "A", "sum")
+
+    def multiplied(self, *x: E) -> E:
+        return self.result(reduce(operator.mul, x), "A", "product")
+
+    def averaged(self, *x: E) -> E:
+        return self.result(reduce(operator.add, x) / literal(len(x)), "A", "mean")
 
     def concatenated(self, axis: int, *x: E) -> E:
         return self.result(join(list(x), axis + 1), "F", "side by side")

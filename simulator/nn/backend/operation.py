@@ -39,6 +39,10 @@ class Operations(Generic[T]):
 
     training: bool
 
+    def part(self, name: str, short: str) -> Operations[T]:
+        """The access of a part of the layer: its weights' names begin with name, its arrays' end with short."""
+        raise NotImplementedError
+
     def dense(self, x: T, bias: bool) -> T:
         """x @ kernel + bias, on the last axis. kernel (D, U), bias (U)."""
         raise NotImplementedError
@@ -88,6 +92,14 @@ class Operations(Generic[T]):
 
     def add(self, *x: T) -> T:
         """The sum of arrays of one shape."""
+        raise NotImplementedError
+
+    def multiplied(self, *x: T) -> T:
+        """The product, entry by entry, of arrays of one shape."""
+        raise NotImplementedError
+
+    def averaged(self, *x: T) -> T:
+        """The mean of arrays of one shape."""
         raise NotImplementedError
 
     def concatenated(self, axis: int, *x: T) -> T:

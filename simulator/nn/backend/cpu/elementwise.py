@@ -56,6 +56,27 @@ class Add(Operation):
                 np.copyto(dx, self.dy)
 
 
+class Multiply(Operation):
+    def __init__(self, *x: Node) -> None:
+        super().__init__(x[0].shape, *x)
+        for node in x:
+            node.kept = True
+
+    def forward(self, plan: Plan) -> None:
+        self._product([x.array for x in self.inputs], self.y)
+
+    def backward(self, plan: Plan) -> None:
+        for k, dx in enumerate(self.gradients):
+            if dx is not None:
+                self._product([self.dy, *(x.array for i, x in enumerate(self.inputs) if i != k)], dx)
+
+    @staticmethod
+    def _product(factors: Sequence[AnyArray], out: AnyArray) -> None:
+        np.multiply(factors[0], factors[1], out=out)
+        for other in factors[2:]:
+            np.multiply(out, other, out=out)
+
+
 class Concatenate(Operation):
     """Along the features, or along another axis of a sample."""
 

@@ -26,7 +26,7 @@ from simulator.nn.backend.operation import Carried
 from simulator.nn.layer import Layer, Tensor, walk
 from simulator.nn.optimizer import Optimizer, Schedule
 from simulator.nn.option import require
-from simulator.nn.recurrent import Recurrent
+from simulator.nn.recurrent import Bidirectional, Recurrent
 
 FEWEST = 8  # samples of a plan: threads with fewer wait for each other longer than they work
 SHORTEST = 3_000  # numbers of a recurrent state: with shorter calls two threads take 1.5 times as long as one
@@ -129,7 +129,8 @@ class CpuNetwork:
             # An epoch's last batch is smaller than the others: one plan of each kind keeps its buffers.
             self._plans = {size: plans for size, plans in self._plans.items() if size[1] != learning}
             count = max(1, min(self.threads, os.cpu_count() or 1, batch // FEWEST))
-            narrow = min((t.layer.units for t in walk(self.output) if isinstance(t.layer, Recurrent)), default=SHORTEST)
+            inner = [t.layer.layer if isinstance(t.layer, Bidirectional) else t.layer for t in walk(self.output)]
+            narrow = min((layer.units for layer in inner if isinstance(layer, Recurrent)), default=SHORTEST)
             count = count if narrow * batch // count >= SHORTEST else 1
             edges = [round(k * batch / count) for k in range(count + 1)]
             shared: dict[Any, AnyArray] = {}

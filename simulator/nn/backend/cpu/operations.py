@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.errors import SettingError
 from simulator.nn.backend.cpu import activation, dense, elementwise, normalization, pooling
@@ -28,6 +28,10 @@ class CpuOperations(Operations[Node]):
     def place(self) -> int:
         """The number of the next operation, which it draws its random numbers by."""
         return len(self.plan.operations)
+
+    def part(self, name: str, short: str) -> CpuOperations:
+        mine = {key.removeprefix(f"{name}_"): w for key, w in self.weights.items() if key.startswith(f"{name}_")}
+        return replace(self, weights=mine)
 
     def shape(self, x: Node) -> Shape:
         return x.shape
@@ -109,6 +113,12 @@ class CpuOperations(Operations[Node]):
 
     def add(self, *x: Node) -> Node:
         return self.plan.append(elementwise.Add(*x))
+
+    def multiplied(self, *x: Node) -> Node:
+        return self.plan.append(elementwise.Multiply(*x))
+
+    def averaged(self, *x: Node) -> Node:
+        return self.rescaled(self.add(*x), 1 / len(x), 0.0)
 
     def concatenated(self, axis: int, *x: Node) -> Node:
         return self.plan.append(elementwise.Concatenate(axis, *x))
