@@ -116,8 +116,8 @@ WRONG = [
     ),
     (
         replaced("learning_rate = 0.1", "rate = 0.1"),
-        "[training] takes loss, optimizer, learning_rate, clipnorm, clipvalue, global_clipnorm, beta_1, beta_2, "
-        "epsilon, epochs, batch_size, what.",
+        "[training] takes loss, optimizer, learning_rate, clipnorm, clipvalue, global_clipnorm, "
+        "gradient_accumulation_steps, beta_1, beta_2, epsilon, epochs, batch_size, what.",
     ),
     (replaced('labels = ["y"]', 'labels = ["z"]'), "'xor.csv' has the columns x1, x2, y. Received: z."),
     (replaced("xor.csv", "nor.csv"), "The data's CSV file must be readable."),
