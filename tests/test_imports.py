@@ -15,7 +15,12 @@ HANDS_OVER = {
 }  # to_workbook, the one call against the current
 FOREIGN = {"xlsxwriter": {"xlsx/writer.py"}, "ironcalc": {"xlsx/engines/ironcalc.py"}}
 FOREIGN |= {"formualizer": {"xlsx/engines/formualizer.py"}, "python_calamine": {"xlsx/engines/stored.py"}}
-FOREIGN |= {"openpyxl": {"xlsx/reader.py"}, "typer": {"cli.py"}, "rich": {"cli.py"}, "pandas": {"lessons/run.py"}}
+FOREIGN |= {
+    "openpyxl": {"xlsx/reader.py"},
+    "typer": {"cli.py"},
+    "rich": {"cli.py", "nn/progress.py"},
+    "pandas": {"lessons/run.py"},
+}
 FOREIGN |= {"matplotlib": {"report/figure.py"}, "threadpoolctl": {"nn/backend/cpu/network.py"}}
 FOREIGN |= {"psutil": {"nn/memory.py"}}
 FOREIGN |= {"safetensors": {"nn/store.py", "experiments/run.py"}}

@@ -20,6 +20,10 @@ class Callback:
     """Base of all callbacks; `model` is the one that is trained."""
 
     model: Model
+    params: Mapping[str, Any]  # epochs, verbose, and steps of an epoch, None while nobody knows
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        self.params = params
 
     def set_model(self, model: Model) -> None:
         self.model = model

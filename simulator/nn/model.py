@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,8 @@ from simulator.nn.backend import backend_named
 from simulator.nn.backend.cpu.network import CpuNetwork, network_of
 from simulator.nn.basic import Activation, Dense, Embedding, Input, InputLayer
 from simulator.nn.callback import Callback, History
-from simulator.nn.fit import batch_checked, data_of, evaluated, fit, predicted
+from simulator.nn.feed import Arrays, DataSet, Feed, batch_checked, feed_of, opened
+from simulator.nn.fit import evaluated, fit, predicted
 from simulator.nn.initializer import Array, initial
 from simulator.nn.layer import Layer, Tensor, walk
 from simulator.nn.loss import LOSSES, Loss, LossOption, loss_of
@@ -224,9 +225,9 @@ class Model:
         shape = (samples, *self.outputs.shape)
         return shape[:-1] if self._loss().labels == "classes" else shape
 
-    def labels_checked(self, Y: ArrayLike, samples: int) -> Array:
+    def labels_checked(self, Y: ArrayLike, samples: int, what: str = "Y") -> Array:
         """Y in float64, in the shape of the loss. Raises ShapeError or SettingError when it doesn't fit."""
-        y, shape, kind = _numbers(Y, "Y"), self.label_shape(samples), self._loss().labels
+        y, shape, kind = _numbers(Y, what), self.label_shape(samples), self._loss().labels
         if kind == "classes" and y.shape == (*shape, 1):
             y = y[..., 0]
         elif kind != "classes" and y.shape == shape[:-1] and shape[-1] == 1:
@@ -294,45 +295,67 @@ class Model:
 
     def fit(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
+        x: Any,
+        y: ArrayLike | None = None,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: int | str = "auto",
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[Callback] | Callback | None = None,
         validation_split: float = 0.0,
-        validation_data: tuple[ArrayLike, ArrayLike] | None = None,
+        validation_data: Any = None,
         shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: ArrayLike | None = None,
         initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
         backend: str = "",
     ) -> History:
         """Train; returns a History whose `history` has a list per number, epoch by epoch.
 
         x (N, ...) inputs, y labels as the loss wants them; batch_size is 32 when not given. Data are shuffled anew in
-        every epoch, by the model's seed. A line per epoch is printed unless verbose is 0.
+        every epoch, by the model's seed. Or x is a data set: whatever gives (x, y) or (x, y, sample_weight) batch by
+        batch, anew in every epoch, or without end for epochs of steps_per_epoch. validation_data is (x, y),
+        (x, y, sample_weight), or a data set. sample_weight (N,), or class_weight by class number, says how much a
+        sample's loss counts.
+
+        A line per epoch is printed unless verbose is 0; in a terminal, unless it is 2, a live one shows the epoch.
 
         On the backend "numpy" it computes in float32, operations planned for speed; on "expressions" in float64 what a
         workbook shows, to its last bit: samples in their order, batches that divide them (all of them when not given),
-        dropout's mask drawn once, no callbacks. Without a name it is the one of `compile`, of SIMULATOR_BACKEND in the
-        environment, or "numpy". Raises ShapeError, SettingError, or TrainingError where the loss is no number.
+        dropout's mask drawn once, no callbacks, weights or data sets. Without a name it is the one of `compile`, of
+        SIMULATOR_BACKEND in the environment, or "numpy". Raises ShapeError, SettingError, or TrainingError where the
+        loss is no number.
         """
+        x = opened(x, y, steps_per_epoch)
         self._prepare(x)
-        if self._on(backend) == "expressions":
-            return self._fit_expressions(x, y, batch_size, epochs)
         epochs_checked(epochs)
-        return fit(
-            self,
-            x,
-            y,
-            batch_size,
-            epochs,
-            verbose,
-            list(callbacks),
-            validation_split,
-            validation_data,
-            shuffle,
-            initial_epoch,
-        )
+        if self._on(backend) == "expressions":
+            plain = not isinstance(x, DataSet) and y is not None and class_weight is None and sample_weight is None
+            require(plain, "The backend 'expressions' trains on arrays x and y, every sample alike.", "another call")
+            assert y is not None
+            return self._fit_expressions(x, y, batch_size, epochs)
+        seed = self.seed if shuffle else None
+        training: Feed = feed_of(self, x, y, batch_size, sample_weight, class_weight, seed)
+        require(0 <= validation_split < 1, "validation_split is a share from 0 to below 1.", validation_split)
+        held: Feed | None = None
+        if validation_data is not None:
+            held = self._held_out(validation_data, validation_steps, validation_batch_size or batch_size)
+        elif validation_split:
+            rule = "validation_split takes the last samples of arrays; a data set has validation_data."
+            require(isinstance(training, Arrays), rule, f"{validation_split} and a data set")
+            assert isinstance(training, Arrays)
+            training, held = training.split(validation_split)
+        given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
+        return fit(self, training, held, epochs, verbose, given, initial_epoch)
+
+    def _held_out(self, data: Any, steps: int | None, batch_size: int | None) -> Feed:
+        parts = data if isinstance(data, tuple) and len(data) in (2, 3) and steps is None else (data,)
+        if len(parts) == 1:
+            return feed_of(self, opened(data, limit=steps), None, None)
+        weights = parts[2] if len(parts) == 3 else None
+        return feed_of(self, parts[0], parts[1], batch_size, weights, of=" of validation_data")
 
     def _prepare(self, x: Any) -> None:
         """Take from the data what the model doesn't know yet."""
@@ -352,10 +375,18 @@ class Model:
             history.on_epoch_end(epoch, {"loss": float(cost)})
         return history
 
-    def predict(self, x: ArrayLike, batch_size: int | None = None, verbose: int | str = 0, backend: str = "") -> Array:
-        """The network's answers (N, ...); see `fit` for the backends."""
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        steps: int | None = None,
+        backend: str = "",
+    ) -> Array:
+        """The network's answers (N, ...) for samples, or for those of a data set; see `fit` for the backends."""
+        x = opened(x, limit=steps)
         self._prepare(x)
-        if self._on(backend) != "expressions":
+        if self._on(backend) != "expressions" or isinstance(x, DataSet):
             return predicted(self, x, batch_checked(batch_size))
         inputs = self.inputs_checked(x)
         step = self.trace_forward(inputs)
@@ -364,16 +395,19 @@ class Model:
 
     def evaluate(
         self,
-        x: ArrayLike,
-        y: ArrayLike,
+        x: Any,
+        y: ArrayLike | None = None,
         batch_size: int | None = None,
         verbose: int | str = 0,
+        sample_weight: ArrayLike | None = None,
+        steps: int | None = None,
         return_dict: bool = False,
     ) -> Any:
         """The loss, or a list of the loss and the metrics, or with return_dict all of them by name."""
         self._loss()
+        x = opened(x, y, steps)
         self._prepare(x)
-        logs = evaluated(self, *data_of(self, x, y), batch_checked(batch_size))
+        logs = evaluated(self, feed_of(self, x, y, batch_size, sample_weight))
         values = list(logs.values())
         return logs if return_dict else values if len(values) > 1 else values[0]
 
@@ -420,9 +454,9 @@ class Model:
     def walk(self) -> Iterator[Tensor]:
         return walk(self.outputs)
 
-    def labels_fitted(self, y: ArrayLike) -> Any:
+    def labels_fitted(self, y: ArrayLike, what: str = "Y") -> Any:
         """Labels for the backend: class numbers as whole numbers, all others in float32."""
-        found = self.labels_checked(y, len(np.asarray(y)))
+        found = self.labels_checked(y, len(np.asarray(y)), what)
         return found.astype(np.int64 if self._loss().labels == "classes" else np.float32)
 
     def save(self, path: str | Path) -> Path:
@@ -519,7 +553,8 @@ class Sequential(Model):
     def _prepare(self, x: Any) -> None:
         require(bool(self._chain), "Sequential needs a layer after the input.", "none")
         if self._source is None:
-            self.build(_numbers(x[:1], "X").shape[1:])
+            first = x.first() if isinstance(x, DataSet) else x[:1]
+            self.build(_numbers(first[0] if isinstance(first, tuple) else first, "X").shape[1:])
 
     def __call__(self, x: Tensor) -> Tensor:
         self.build(x.shape)

@@ -483,6 +483,40 @@ def test_losses_and_their_gradients_are_those_of_keras(name: str) -> None:
     assert_close(as_theirs(ours, theirs), weights_of(theirs), 1e-4)
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_weighted_samples_are_those_of_keras(name: str) -> None:
+    loss, build, labels = LOSSES[name]
+    ours, theirs = pair(build)
+    x, y = data(theirs)
+    y = labels(y)
+    weights = np.random.default_rng(5).uniform(0, 2, N if y.ndim < 3 else y.shape[:2]).astype(np.float32)
+    weights = weights if name != "sparse, every step of a sequence" else np.outer(weights, [1] * 7).astype(np.float32)
+    found = []
+    for model, k in ((ours, nn), (theirs, keras)):
+        model.compile(k.optimizers.SGD(learning_rate=0.5), loss(k), metrics=["mae"] if name == "mse" else [])
+        fitted = model.fit(
+            x, y, 10, 2, verbose=0, shuffle=False, sample_weight=weights, validation_data=(x, y, weights)
+        ).history
+        evaluated = model.evaluate(x, y, verbose=0, sample_weight=weights)
+        found.append(np.concatenate([fitted["loss"], fitted["val_loss"], np.ravel(evaluated)]))
+    np.testing.assert_allclose(found[0], found[1], rtol=2e-5)
+    assert_close(as_theirs(ours, theirs), weights_of(theirs), 1e-4)
+
+
+@pytest.mark.parametrize("name", ["sparse", "categorical", "binary"])
+def test_weighted_classes_are_those_of_keras(name: str) -> None:
+    loss, build, labels = LOSSES[name]
+    ours, theirs = pair(build)
+    x, y = data(theirs)
+    y = labels(y)
+    found = []
+    for model, k in ((ours, nn), (theirs, keras)):
+        model.compile(k.optimizers.SGD(learning_rate=0.5), loss(k))
+        found.append(model.fit(x, y, 10, 2, shuffle=False, verbose=0, class_weight={0: 3.0, 2: 0.5}).history["loss"])
+    np.testing.assert_allclose(found[0], found[1], rtol=2e-5)
+    assert_close(weights_of(ours), weights_of(theirs), 1e-4)
+
+
 METRICS = {
     "sparse": ["accuracy"],
     "categorical": ["accuracy", "mse"],

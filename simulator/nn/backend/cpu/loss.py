@@ -1,4 +1,4 @@
-"""Losses: the sum over a plan's samples, and the gradient of the mean over the batch.
+"""Losses: the sum over a plan's samples, and its gradient.
 
 # K classes, n samples of the plan, N of the batch; P predictions, Z logits, kept innermost by samples
 """
@@ -13,87 +13,88 @@ from simulator.nn.backend.cpu.plan import AnyArray, Array
 
 SMALL = np.float32(1e-7)  # Keras keeps probabilities this far from 0 and 1
 
-# Each takes (labels, result, gradient buffer, factor) and returns the sum of the losses of all entries. The gradient of
-# that sum times factor goes into the buffer.
-Loss = Callable[[AnyArray, AnyArray, Array, float], float]
+# Each takes (labels, result, gradient buffer, factor) and returns the sum of the losses of all entries, each times its
+# factor: a number, or (..., n) with 1 for the classes. The gradient of that sum goes into the buffer.
+Loss = Callable[[AnyArray, AnyArray, Array, AnyArray], float]
 
 
-def _squared(y: AnyArray, p: AnyArray, d: Array, factor: float) -> float:
-    np.subtract(p, y, out=d)
-    total = float(np.vdot(d, d))
-    np.multiply(d, np.float32(2 * factor), out=d)
+def _squared(y: AnyArray, p: AnyArray, d: Array, factor: AnyArray) -> float:
+    e = p - y
+    np.multiply(e, factor, out=d)
+    total = float(np.vdot(e, d))
+    np.multiply(d, np.float32(2), out=d)
     return total
 
 
-def _absolute(y: AnyArray, p: AnyArray, d: Array, factor: float) -> float:
+def _absolute(y: AnyArray, p: AnyArray, d: Array, factor: AnyArray) -> float:
     e = p - y
-    np.multiply(np.sign(e), np.float32(factor), out=d)
-    return float(np.abs(e).sum())
+    np.multiply(np.sign(e), factor, out=d)
+    return float((e * d).sum())
 
 
 def huber(delta: float) -> Loss:
     """Squared up to an error of delta, beyond it along a straight line."""
 
-    def loss(y: AnyArray, p: AnyArray, d: Array, factor: float) -> float:
+    def loss(y: AnyArray, p: AnyArray, d: Array, factor: AnyArray) -> float:
         e = p - y
         size = np.abs(e)
-        np.multiply(np.clip(e, -delta, delta), np.float32(factor), out=d)
-        return float(np.where(size <= delta, 0.5 * e * e, delta * size - 0.5 * delta**2).sum())
+        np.multiply(np.clip(e, -delta, delta), factor, out=d)
+        return float((np.where(size <= delta, 0.5 * e * e, delta * size - 0.5 * delta**2) * factor).sum())
 
     return loss
 
 
-def _binary(y: AnyArray, z: AnyArray, d: Array, factor: float) -> float:
+def _binary(y: AnyArray, z: AnyArray, d: Array, factor: AnyArray) -> float:
     """From logits: log(1 + exp(-|z|)) + max(z, 0) - y*z can't overflow."""
-    total = float((np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))).sum())
+    total = float(((np.maximum(z, 0) - z * y + np.log1p(np.exp(-np.abs(z)))) * factor).sum())
     np.subtract(0.5 * np.tanh(0.5 * z) + np.float32(0.5), y, out=d)
-    np.multiply(d, np.float32(factor), out=d)
+    np.multiply(d, factor, out=d)
     return total
 
 
-def _binary_of_probabilities(y: AnyArray, p: AnyArray, d: Array, factor: float) -> float:
+def _binary_of_probabilities(y: AnyArray, p: AnyArray, d: Array, factor: AnyArray) -> float:
     q = np.clip(p, SMALL, 1 - SMALL)
-    np.multiply((q - y) / (q * (1 - q)), np.float32(factor), out=d)
-    return float(-(y * np.log(q) + (1 - y) * np.log(1 - q)).sum())
+    np.multiply((q - y) / (q * (1 - q)), factor, out=d)
+    return float(-((y * np.log(q) + (1 - y) * np.log(1 - q)) * factor).sum())
 
 
-def _categorical(y: AnyArray, z: AnyArray, d: Array, factor: float) -> float:
+def _categorical(y: AnyArray, z: AnyArray, d: Array, factor: AnyArray) -> float:
     """From logits, over the axis of the classes."""
     axis = z.ndim - 2
     np.subtract(z, z.max(axis=axis, keepdims=True), out=d)
-    dot = float(np.vdot(y, d))
+    dot = (y * d).sum(axis=axis, keepdims=True)
     np.exp(d, out=d)
     total = d.sum(axis=axis, keepdims=True)
     weight = y.sum(axis=axis, keepdims=True)
-    loss = float((np.log(total) * weight).sum()) - dot
+    loss = float(((np.log(total) * weight - dot) * factor).sum())
     np.multiply(d, weight / total, out=d)
     np.subtract(d, y, out=d)
-    np.multiply(d, np.float32(factor), out=d)
+    np.multiply(d, factor, out=d)
     return loss
 
 
-def _categorical_of_probabilities(y: AnyArray, p: AnyArray, d: Array, factor: float) -> float:
+def _categorical_of_probabilities(y: AnyArray, p: AnyArray, d: Array, factor: AnyArray) -> float:
     axis = p.ndim - 2
     total = p.sum(axis=axis, keepdims=True)
     q = np.clip(p / total, SMALL, 1 - SMALL)
-    np.multiply((1 - y / q) / total, np.float32(factor), out=d)
-    return float(-(y * np.log(q)).sum())
+    np.multiply((1 - y / q) / total, factor, out=d)
+    return float(-(y * np.log(q) * factor).sum())
 
 
-def _sparse(y: AnyArray, z: AnyArray, d: Array, factor: float) -> float:
+def _sparse(y: AnyArray, z: AnyArray, d: Array, factor: AnyArray) -> float:
     """From logits; y has class numbers (..., n)."""
     axis = z.ndim - 2
     np.subtract(z, z.max(axis=axis, keepdims=True), out=d)
     at = np.expand_dims(y, axis)
-    chosen = float(np.take_along_axis(d, at, axis).sum())
+    chosen = np.take_along_axis(d, at, axis)
     np.exp(d, out=d)
     total = d.sum(axis=axis, keepdims=True)
-    np.multiply(d, np.float32(factor) / total, out=d)
-    np.put_along_axis(d, at, np.take_along_axis(d, at, axis) - np.float32(factor), axis)
-    return float(np.log(total).sum()) - chosen
+    np.multiply(d, factor / total, out=d)
+    np.put_along_axis(d, at, np.take_along_axis(d, at, axis) - factor, axis)
+    return float(((np.log(total) - chosen) * factor).sum())
 
 
-def _sparse_of_probabilities(y: AnyArray, p: AnyArray, d: Array, factor: float) -> float:
+def _sparse_of_probabilities(y: AnyArray, p: AnyArray, d: Array, factor: AnyArray) -> float:
     hot = np.zeros_like(p)
     np.put_along_axis(hot, np.expand_dims(y, p.ndim - 2), 1, p.ndim - 2)
     return _categorical_of_probabilities(hot, p, d, factor)

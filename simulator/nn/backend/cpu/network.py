@@ -220,12 +220,12 @@ class CpuNetwork:
         found: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
         return found
 
-    def evaluate(self, p: Array, y: AnyArray) -> float:
-        """The sum of the losses of all entries of a batch."""
+    def evaluate(self, p: Array, y: AnyArray, weights: AnyArray | None = None) -> float:
+        """The sum of the losses of all entries of a batch, each times the weight of its sample."""
         kept, labels = _classes_before_samples(inwards(p)), _labels(y)
-        return self.losses[0](labels, kept, np.empty_like(kept), 1.0)
+        return self.losses[0](labels, kept, np.empty_like(kept), _factor(1.0, weights, kept.ndim))
 
-    def gradients(self, x: AnyArray, y: AnyArray) -> tuple[float, Array, list[Work]]:
+    def gradients(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, Array, list[Work]]:
         """The mean loss of a batch, the predictions, and the work that leads to the gradients."""
         plans = self.plans(len(x), True)
         loss_of, logits_of = self.losses
@@ -238,7 +238,9 @@ class CpuNetwork:
             z, labels = _classes_before_samples(result.y), _labels(y[plan.where])
             d = result.output.grads[0]
             of = logits_of if plan.last and logits_of is not None else loss_of
-            total = of(labels, z, _classes_before_samples(d), 1 / self.entries(y, z.shape[-2]))
+            mine = None if weights is None else weights[plan.where]
+            factor = _factor(1 / self.entries(y, z.shape[-2]), mine, z.ndim)
+            total = of(labels, z, _classes_before_samples(d), factor)
             p = result.y
             if plan.last:
                 p = np.empty_like(result.y)
@@ -248,8 +250,7 @@ class CpuNetwork:
             return total, found
 
         found = self._each(plans, do)
-        loss = sum(total for total, _ in found) / self.entries(y, found[0][1].shape[-1])
-        return loss, np.concatenate([p for _, p in found]), self._work(plans)
+        return sum(total for total, _ in found), np.concatenate([p for _, p in found]), self._work(plans)
 
     def entries(self, y: AnyArray, classes: int) -> int:
         """How many losses there are: a categorical one per row of classes, otherwise one per number."""
@@ -280,14 +281,17 @@ class CpuNetwork:
 
     # Training
 
-    def train(self, x: AnyArray, y: AnyArray) -> tuple[float, Array]:
-        """One step on a batch: its loss, with penalties, and its predictions, both from before the step."""
+    def train(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, Array]:
+        """One step on a batch: its loss, with penalties, and its predictions, both from before the step.
+
+        weights (N,), or one for every loss of a sample (N, ...), say how much each counts.
+        """
         optimizer = self.optimizer
         assert optimizer is not None
         self.step_number += 1
         plans = self.plans(len(x), True)
         with self.limited(plans):
-            loss, p, work = self.gradients(x, y)
+            loss, p, work = self.gradients(x, y, weights)
             loss += self.penalty()
             numbers: dict[str, Any] = {}
             rate = self.rate()
@@ -320,8 +324,8 @@ class CpuNetwork:
 
             if clips and not waits:
                 self._share(plans, work, gradient)
-                weights = {id(piece.weight): piece.weight for piece in work}.values()
-                optimizer.clip([w.grad for w in weights])
+                found = {id(piece.weight): piece.weight for piece in work}.values()
+                optimizer.clip([w.grad for w in found])
                 self._share(plans, work, lambda piece: update(piece, piece.weight.grad[piece.start : piece.stop]))
             else:
                 self._share(plans, work, gradient)
@@ -426,6 +430,14 @@ def _classes_before_samples(kept: AnyArray) -> AnyArray:
 
 def _labels(y: AnyArray) -> AnyArray:
     return y.transpose((*range(1, y.ndim), 0))
+
+
+def _factor(share: float, weights: AnyArray | None, axes: int) -> AnyArray:
+    """What a loss counts; weights (N, ...) in the order of results, whose axes include that of the classes."""
+    if weights is None:
+        return np.array(share, np.float32)
+    kept = _labels(weights) * np.float32(share)
+    return kept if kept.ndim == 1 else np.expand_dims(kept, axes - 2)
 
 
 def network_of(
