@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -412,21 +412,25 @@ def run(
 
     experiment = find_experiment(name)
     folder = out / experiment.name
-    outcome = run_experiment(experiment, folder, epochs, samples, seed, _settings(changes), resume, typer.echo, backend)
+    settings = _settings(changes, words=True)
+    outcome = run_experiment(experiment, folder, epochs, samples, seed, settings, resume, typer.echo, backend)
     page, *_ = write_report(outcome, folder)
     for what, reported, here, verdict in compared(outcome.record):
         typer.echo(f"{what}: log book {reported:g}, here {here:.4g} ({verdict})")
     typer.echo(f"Open {page}; figures, record.json and a workbook lie beside it.")
 
 
-def _settings(changes: list[str] | None) -> dict[str, float]:
-    settings = {}
+def _settings(changes: list[str] | None, *, words: bool = False) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
     for change in changes or ():
         name, equals, value = change.partition("=")
         try:
             settings[name.strip()] = float(value)
         except ValueError:
-            equals = ""
+            if words and equals:
+                settings[name.strip()] = value.strip()
+            else:
+                equals = ""
         if not equals:
             raise SettingError(
                 f"--set takes NAME=NUMBER. Received: '{change}'. Write for example --set learning_rate=0.5."

@@ -1,4 +1,4 @@
-"""An experiment's workbook: its history with charts and live answers, and of pictures a confusion matrix."""
+"""An experiment's workbook: its history with charts and live answers, and what its kind of data adds."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from simulator.book.architecture import architecture_sheet
+from simulator.book.forecast import forecast_sheet
 from simulator.book.workbook import Workbook
+from simulator.book.written import written_sheet
 from simulator.experiments.activity import SAMPLES
+from simulator.experiments.experiment import listed
 from simulator.nn.model import Model
 from simulator.sheet.address import a1
 from simulator.sheet.chart import Area, Chart, Series
@@ -34,7 +37,7 @@ def _history(record: dict[str, Any]) -> Sheet:
     history = record["history"]
     sheet = Sheet(HISTORY, "#2563EB")
     sheet.put(0, 0, f"{record['title']}: epoch by epoch", TITLE)
-    settings = ", ".join(f"{name} {value:g}" for name, value in record["settings"].items())
+    settings = listed(record["settings"])
     sheet.put(1, 0, f"{record['data']}, {record['samples']:,} samples, {settings}, seed {record['seed']}", SUBTITLE)
     epochs, last = len(history["loss"]), FIRST + len(history["loss"]) - 1
     columns = {name: 1 + k for k, name in enumerate(history)}
@@ -161,4 +164,8 @@ def _activity(record: dict[str, Any]) -> Sheet:
     return sheet.check()
 
 
-SHEETS: dict[str, tuple[Callable[[dict[str, Any]], Sheet], ...]] = {"pictures": (_confusion,)}  # by the kind of data
+SHEETS: dict[str, tuple[Callable[[dict[str, Any]], Sheet], ...]] = {
+    "pictures": (_confusion,),
+    "text": (written_sheet,),
+    "series": (forecast_sheet,),
+}  # by the kind of data

@@ -1,25 +1,16 @@
-"""Pictures of digits and of clothes: MNIST and Fashion-MNIST, with their sources and checksums.
-
-Looked for in the folder that SIMULATOR_DATA names, then in the cache, then downloaded into it.
-"""
+"""Pictures of digits and of clothes: MNIST and Fashion-MNIST, with their sources and checksums."""
 
 from __future__ import annotations
 
 import gzip
-import hashlib
-import os
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.errors import DataError
-from simulator.files import replacing
+from simulator.datasets.source import file_of
 
-TIMEOUT = 60  # seconds without an answer
 DIGITS = tuple(str(d) for d in range(10))
 CLOTHES = (
     "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot",
@@ -69,54 +60,11 @@ def load_images(name: str) -> Images:
 def load_bytes(name: str) -> list[NDArray[np.uint8]]:
     """Training pictures (N, 28, 28) from 0 to 255, their classes (N,), and both of the test data."""
     address, _, files = SOURCES[name]
-    return [_array(_found(name, file, checksum, address)) for file, checksum in files.items()]
+    return [_array(file_of(name, file, checksum, address + file)) for file, checksum in files.items()]
 
 
 def _scaled(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     return (pictures.astype(np.float32) / np.float32(255))[..., None]
-
-
-def cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "backpropagation-simulator"
-
-
-def _found(name: str, file: str, checksum: str, address: str) -> Path:
-    """The file, whose content is what its checksum says."""
-    given = os.environ.get("SIMULATOR_DATA")
-    places = [*([Path(given) / name / file] if given else []), cache_folder() / name / file]
-    for path in places:
-        if path.is_file():
-            if hashlib.sha256(path.read_bytes()).hexdigest() != checksum:
-                raise DataError(
-                    f"A data set's file must be the one that its checksum says. Received: '{path}', which is another "
-                    "one or damaged. Remove it, and it is downloaded again."
-                )
-            return path
-    return _downloaded(address + file, places[-1], checksum)
-
-
-def _downloaded(address: str, path: Path, checksum: str) -> Path:
-    try:
-        with urllib.request.urlopen(address, timeout=TIMEOUT) as answer:
-            content = answer.read()
-    except (OSError, urllib.error.URLError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise DataError(
-            f"A data set is downloaded once. Received: no answer from {address} ({reason}). Try again later, or set "
-            f"SIMULATOR_DATA to a folder that has {path.parent.name}/{path.name}."
-        ) from None
-    if hashlib.sha256(content).hexdigest() != checksum:
-        raise DataError(f"A download must be what its checksum says. Received: something else from {address}.")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part:
-            part.write_bytes(content)
-    except OSError as error:
-        raise DataError(
-            f"A data set is kept in a folder that allows it. Received: '{path}' ({error.strerror}). "
-            "Set XDG_CACHE_HOME to another one."
-        ) from None
-    return path
 
 
 def _array(path: Path) -> NDArray[np.uint8]:

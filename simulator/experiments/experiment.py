@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from simulator.datasets.image import Images
 from simulator.errors import SettingError, did_you_mean
 from simulator.nn.model import Model
-from simulator.nn.option import is_whole, require
+from simulator.nn.option import is_whole, one_of, require
 
-Settings = Mapping[str, float]
+Settings = Mapping[str, Any]  # numbers and words
 Prepare = Callable[[Images, Settings, int], Images]
 
 
@@ -24,6 +24,7 @@ class Experiment:
     """build(settings, seed) gives the compiled model; settings has what --set may change.
 
     Among them are batch_size and, where a batch may be worked through in parts, micro_batch: their size, or 0 for none.
+    A setting that is a word has its choices.
     prepare(images, settings, seed) gives the data as this experiment has them; with a setting "shuffle" of 0 they keep
     their order. validation is the share of the training data that is held back; reported has the log book's numbers, by
     the names that a record has for them; remark says what else the log book notes.
@@ -34,21 +35,26 @@ class Experiment:
     data: str
     build: Callable[[Settings, int], Model]
     epochs: int
-    settings: Mapping[str, float]
+    settings: Settings
     prepare: Prepare = as_they_are
     validation: float = 0.0
     reported: Mapping[str, float] = field(default_factory=dict)
     remark: str = ""
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    def settings_with(self, changes: Settings) -> dict[str, float]:
-        """All settings, some of them changed. Raises SettingError for one that isn't there."""
-        for name in changes:
+    def settings_with(self, changes: Settings) -> dict[str, Any]:
+        """All settings, some of them changed. Raises SettingError for one that isn't there, or can't be so."""
+        for name, value in changes.items():
             require(
                 name in self.settings,
                 f"'{self.name}' has the settings {', '.join(self.settings)}.",
                 name,
                 did_you_mean(name, self.settings).strip(),
             )
+            if name in self.choices:
+                one_of(name, value, self.choices[name])
+            else:
+                require(not isinstance(value, str), f"{name} is a number.", f"'{value}'")
         found = {**self.settings, **changes}
         size = found["batch_size"]
         require(float(size).is_integer() and size > 0, "batch_size is a whole number above 0.", f"{size:g}")
@@ -65,6 +71,14 @@ def at_once(settings: Settings) -> int:
     (5, 20)
     """
     return int(settings.get("micro_batch") or settings["batch_size"])
+
+
+def listed(settings: Settings) -> str:
+    """
+    >>> listed({"learning_rate": 1.0, "sampling": "random"})
+    'learning_rate 1, sampling random'
+    """
+    return ", ".join(f"{name} {value if isinstance(value, str) else f'{value:g}'}" for name, value in settings.items())
 
 
 def find_experiment(name: str) -> Experiment:

@@ -23,7 +23,9 @@ from simulator import __version__
 from simulator.errors import ModelError, SettingError
 from simulator.experiments.experiment import Experiment, Settings, at_once, whole
 from simulator.experiments.pictures import Pictures
+from simulator.experiments.series import Series
 from simulator.experiments.task import Task
+from simulator.experiments.text import Text
 from simulator.files import replacing
 from simulator.nn.backend import backend_named
 from simulator.nn.callback import Callback, Logs
@@ -32,7 +34,12 @@ from simulator.nn.model import Model
 from simulator.nn.option import require
 
 CHECKPOINT = "checkpoint.safetensors"
-TASKS: dict[str, type[Task]] = {"mnist": Pictures, "fashion-mnist": Pictures}  # by the name of the data
+TASKS: dict[str, type[Task]] = {
+    "mnist": Pictures,
+    "fashion-mnist": Pictures,
+    "timemachine": Text,
+    "jena": Series,
+}  # by the name of the data
 Said = Callable[[str], None]
 
 
@@ -82,7 +89,7 @@ def run_experiment(
     epochs: int | None = None,
     samples: int | None = None,
     seed: int = 0,
-    changes: Mapping[str, float] | None = None,
+    changes: Settings | None = None,
     resume: bool = False,
     say: Said = lambda line: None,
     backend: str = "",
@@ -116,7 +123,7 @@ def run_experiment(
         task.fit(model, before["epoch"], epochs, keeper)
     history = keeper.history
     tested = task.test(model, history)
-    trained = task.an_epoch * len(history["loss"])
+    trained, speed = task.an_epoch * len(history["loss"]), f"{task.counted} a second"
     record = {
         "experiment": experiment.name,
         "title": experiment.title,
@@ -131,8 +138,8 @@ def run_experiment(
         "measure": task.measure._asdict(),
         "notes": keeper.notes,
         "seconds": round(keeper.seconds, 2),
-        "counted": task.counted,
-        f"{task.counted} a second": round(trained / keeper.seconds) if keeper.seconds else 0,
+        "speed": speed,
+        speed: round(trained / keeper.seconds) if keeper.seconds else 0,
         **tested.more,
         "backend": backend,
         "versions": {"simulator": __version__, "python": platform.python_version(), "numpy": np.__version__},

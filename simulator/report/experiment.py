@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from simulator.book.experiment import experiment_workbook
+from simulator.experiments.experiment import listed
 from simulator.experiments.run import Outcome
 from simulator.report.figure import Lines, draw_figure
 from simulator.report.paper import write_text
 from simulator.report.pictures import draw_pictures
+from simulator.report.series import draw_series, told_series
+from simulator.report.text import written_table
 from simulator.sheet.style import INK, LINE
 from simulator.xlsx.writer import write_workbook
 
@@ -27,14 +30,17 @@ td.n{{text-align:right;font-variant-numeric:tabular-nums}}
 """
 
 
-FIGURES: dict[str, Callable[[Outcome, Path], list[Path]]] = {"pictures": draw_pictures}  # by the kind of data
+# by the kind of data: figures beside the curves, and what a page says above them
+FIGURES: dict[str, Callable[[Outcome, Path], list[Path]]] = {"pictures": draw_pictures, "series": draw_series}
+SAID: dict[str, Callable[[dict[str, Any]], list[str]]] = {"text": written_table, "series": told_series}
 
 
 def write_report(outcome: Outcome, out: Path) -> list[Path]:
     """Write everything into a folder; returns the files, the page first."""
     record = outcome.record
     figures = [draw_figure(out / "curves.png", record["title"], _curves(record))]
-    figures += FIGURES[record["kind"]](outcome, out)
+    if record["kind"] in FIGURES:
+        figures += FIGURES[record["kind"]](outcome, out)
     text = write_text(out / "record.json", json.dumps(record, indent=1))
     book = write_workbook(experiment_workbook(record, outcome.model), out / f"{record['experiment']}.xlsx")
     page = write_text(out / "index.html", _page(record, figures, book.name))
@@ -49,7 +55,8 @@ def _curves(record: dict[str, Any]) -> list[Lines]:
         pairs = [("training", name), ("validation", f"val_{name}")]
         return [(label, history[key]) for label, key in pairs if key in history]
 
-    levels = [(f"log book: {said}", value) for said, value in reported.items() if said.endswith(name)]
+    levels = [(f"log book: {said}", value) for said, value in reported.items() if said.lower().endswith(name)]
+    levels += record.get("levels", {}).items()
     return [Lines("loss", both("loss"), "loss"), Lines(name, both(name), unit, levels)]
 
 
@@ -57,7 +64,7 @@ def compared(record: dict[str, Any]) -> list[tuple[str, float, float, str]]:
     """Of every number that the log book reports: its name, the log book's, the one here, and how they differ."""
     lines = []
     for name, reported in record["log book"].items():
-        here = record["results"].get(name)
+        here = record["results"].get(name, record.get(name))
         if here is None:
             continue
         apart = abs(here - reported) <= CLOSE * abs(reported)
@@ -72,12 +79,11 @@ def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
     for name, reported, here, verdict in compared(record):
         numbers = "".join(f'<td class="n">{x:,.5g}</td>' for x in (reported, here))
         rows.append(f"<tr><td>{e(name)}</td>{numbers}<td>{e(verdict)}</td></tr>")
-    settings = ", ".join(f"{name} {value:g}" for name, value in record["settings"].items())
     images = [
         f'<p><img alt="{e(path.stem)}" src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"></p>'
         for path in figures
     ]
-    speed = f"{record['counted']} a second"
+    speed = record["speed"]
     remark = f"<p>The log book also notes: {e(record['remark'])}.</p>" if record["remark"] else ""
     return "\n".join(
         [
@@ -86,13 +92,15 @@ def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
             f"<title>{e(record['title'])}</title><style>{STYLE}</style></head><body>",
             f"<h1>{e(record['title'])}</h1>",
             f"<p>{e(record['data'])}, {record['samples']:,} samples to train on, {record['epochs']} epochs, "
-            f"{e(settings)}, seed {record['seed']}. {record['seconds']:,.0f} s on {e(record['machine'])}: "
+            f"{e(listed(record['settings']))}, seed {record['seed']}. "
+            f"{record['seconds']:,.0f} s on {e(record['machine'])}: "
             f"{record[speed]:,} {speed}.</p>",
             "<h2>Beside the log book</h2>",
             "<table><thead><tr><th></th><th>log book</th><th>here</th><th>difference</th></tr></thead><tbody>",
             *rows,
             "</tbody></table>",
             remark,
+            *(SAID[record["kind"]](record) if record["kind"] in SAID else ()),
             *images,
             f'<p>The numbers: <a href="{e(book)}">{e(book)}</a>, <a href="record.json">record.json</a>.</p>',
             "</body></html>",

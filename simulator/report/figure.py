@@ -141,22 +141,22 @@ class Bars:
 
 @dataclass(frozen=True)
 class Lines:
-    """Named curves over epochs 1, 2, ..., with dots where there are few; levels as named horizontal lines."""
+    """Named curves over 1, 2, ... of an axis, with dots where there are few; levels as named horizontal lines."""
 
     title: str
     values: Sequence[tuple[str, Sequence[float]]]
     unit: str
     levels: Sequence[tuple[str, float]] = ()
+    axis: str = "epoch"
 
     def draw(self, ax: Axes) -> None:
         for (name, values), color in zip(self.values, (POSITIVE, ACCENT, NEGATIVE), strict=False):
             dots = "o" if len(values) <= MOST_DOTS else None
-            ax.plot(
-                range(1, len(values) + 1), values, color=color, linewidth=1.8, marker=dots, markersize=3, label=name
-            )
+            at = range(1, len(values) + 1)
+            ax.plot(at, values, color=color, linewidth=1.8, marker=dots, markersize=3, label=name)
         for (name, value), dash in zip(self.levels, ("--", ":", "-."), strict=False):
             ax.axhline(value, color=GOOD, linewidth=1.2, linestyle=dash, label=name)
-        ax.set(xlabel="epoch", ylabel=self.unit)
+        ax.set(xlabel=self.axis, ylabel=self.unit)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.legend(frameon=False, fontsize=8)
 

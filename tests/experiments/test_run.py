@@ -19,7 +19,7 @@ import pytest
 from simulator import nn
 from simulator.datasets.image import load_images
 from simulator.errors import MemoryNeededError, ModelError, SettingError
-from simulator.experiments import EXPERIMENTS, find_experiment
+from simulator.experiments import EXPERIMENTS, PICTURES, find_experiment
 from simulator.experiments.classifier import classifier, sgd
 from simulator.experiments.experiment import Experiment, Settings
 from simulator.experiments.run import CHECKPOINT, run_experiment
@@ -38,7 +38,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 ENLARGED = ("alexnet", "alexnet-simplified", "googlenet", "resnet")
 
 
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name != "vgg"])  # whose weights alone take 500 MB
+@pytest.mark.parametrize("name", [e.name for e in PICTURES if e.name != "vgg"])  # whose weights alone take 500 MB
 def test_every_experiment_trains(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tests = 20 if name in ENLARGED else 100
     put_small_data(tmp_path / "data", monkeypatch, test=tests)

@@ -449,7 +449,7 @@ def network_of(
         found[numbers[id(layer)]] = {
             w.spec.name: Weight(
                 w.spec.name,
-                np.array(w.value, np.float32),
+                np.array(w.value, np.float32, order="C"),  # a checkpoint is written as numbers lie in memory
                 w.spec.trainable,
                 *((w.spec.regularizer.l1, w.spec.regularizer.l2) if w.spec.regularizer else ()),
             )
