@@ -11,8 +11,9 @@ ROOT = Path(simulator.__file__).parent
 ORDER = ["datasets", "tape", "sheet", "nn", "experiments", "lessons", "book", "xlsx", "check", "report"]
 HANDS_OVER = {
     "nn/model.py": {"simulator.xlsx.build", "simulator.xlsx.verify"},
+    "nn/utils.py": {"simulator.report.diagram"},
     "lessons/gallery.py": {"simulator.xlsx.verify"},
-}  # to_workbook, the one call against the current
+}  # to_workbook and plot_model, the calls against the current
 FOREIGN = {"xlsxwriter": {"xlsx/writer.py"}, "ironcalc": {"xlsx/engines/ironcalc.py"}}
 FOREIGN |= {"formualizer": {"xlsx/engines/formualizer.py"}, "python_calamine": {"xlsx/engines/stored.py"}}
 FOREIGN |= {
@@ -23,6 +24,7 @@ FOREIGN |= {
 }
 FOREIGN |= {"matplotlib": {"report/figure.py"}, "threadpoolctl": {"nn/backend/cpu/network.py"}}
 FOREIGN |= {"psutil": {"nn/memory.py"}}
+FOREIGN |= {"PIL": {"nn/picture.py"}}
 FOREIGN |= {"safetensors": {"nn/store.py", "experiments/run.py"}}
 
 

@@ -144,13 +144,13 @@ class Checked:
     model: Model
     source: DataSet
     class_weight: Mapping[int, float] | None = None
-    what: str = "X"
 
     @property
     def steps(self) -> int | None:
         return self.source.steps
 
     def batches(self, epoch: int) -> Iterator[Batch]:
+        getattr(self.source.source, "set_epoch", lambda number: None)(epoch)
         for k, batch in enumerate(self.source.raw(), 1):
             rule = "A data set to learn or evaluate from gives (x, y) or (x, y, sample_weight)."
             good = isinstance(batch, tuple | list) and len(batch) in (2, 3)

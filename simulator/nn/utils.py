@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from simulator.nn.dataset import image_dataset_from_directory, timeseries_dataset_from_array
 from simulator.nn.option import require
+from simulator.nn.picture import array_to_img, img_to_array, load_img
+
+if TYPE_CHECKING:
+    from simulator.nn.model import Model
+
+__all__ = [
+    "array_to_img",
+    "image_dataset_from_directory",
+    "img_to_array",
+    "load_img",
+    "normalize",
+    "plot_model",
+    "set_random_seed",
+    "timeseries_dataset_from_array",
+    "to_categorical",
+]
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float32]:
@@ -36,3 +54,23 @@ def normalize(x: ArrayLike, axis: int = -1, order: int = 2) -> NDArray[Any]:
     array = np.asarray(x, dtype=float)
     norm = np.linalg.norm(array, order, axis, keepdims=True)
     return np.asarray(array / np.where(norm == 0, 1, norm))
+
+
+def plot_model(
+    model: Model,
+    to_file: str | Path = "model.png",
+    show_shapes: bool = False,
+    show_layer_names: bool = False,
+    show_layer_activations: bool = False,
+) -> Path:
+    """Draw a model's layers and what goes from one to the next, as a PNG; shapes are those of one sample.
+
+    Raises ModelError where the file can't be written.
+    """
+    from simulator.report.diagram import draw_network
+
+    rule = "A network is drawn as a PNG."
+    require(Path(to_file).suffix.lower() == ".png", rule, f"'{to_file}'", "Give to_file the ending .png.")
+    return draw_network(
+        model, Path(to_file), shapes=show_shapes, names=show_layer_names, activations=show_layer_activations
+    )

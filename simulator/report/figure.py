@@ -277,6 +277,55 @@ def figure_of(title: str, panels: Sequence[Drawn], *, stacked: bool = False) -> 
     return file.getvalue()
 
 
+@dataclass(frozen=True)
+class Box:
+    """Lines of text at a row, counted from the top, and a column."""
+
+    text: str
+    row: int
+    column: int
+
+
+ASIDE = 0.85  # inches: half a box
+
+
+def boxes_of(boxes: Sequence[Box], arrows: Sequence[tuple[int, int]]) -> bytes:
+    """A PNG of boxes with arrows from one to another, by their numbers; long arrows go round what lies between."""
+    lines = max(box.text.count("\n") for box in boxes) + 1
+    step = 0.35 + 0.2 * lines  # inches of a row
+    rows, columns = (max(getattr(box, axis) for box in boxes) + 1 for axis in ("row", "column"))
+    figure = Figure(figsize=(2.2 * columns + 1.2, step * rows), dpi=DPI)
+    FigureCanvasAgg(figure)
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(-0.8, columns - 0.2 + 0.1), ylim=(rows - 0.5, -0.5))
+    ax.axis("off")
+    drawn = [
+        ax.text(
+            box.column,
+            box.row,
+            box.text,
+            ha="center",
+            va="center",
+            fontsize=8,
+            color=INK,
+            linespacing=1.3,
+            parse_math=False,
+            bbox={"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": MUTED},
+        )
+        for box in boxes
+    ]
+    for a, b in arrows:
+        far = boxes[b].row - boxes[a].row if boxes[b].column == boxes[a].column else 1
+        bend = f"arc3,rad={2 * ASIDE / (far * step) if far > 1 else 0}"
+        style = {"arrowstyle": "-|>", "color": MUTED, "connectionstyle": bend, "shrinkA": 0, "shrinkB": 0}
+        style |= {"patchA": drawn[a].get_bbox_patch(), "patchB": drawn[b].get_bbox_patch()}
+        to, start = ((float(boxes[k].column), float(boxes[k].row)) for k in (b, a))
+        ax.annotate("", to, start, arrowprops=style)
+    file = BytesIO()
+    figure.savefig(file, metadata={"Software": None})
+    return file.getvalue()
+
+
 def _levels(ax: Axes, levels: Sequence[tuple[str, float]], *, across: bool) -> None:
     for name, value in levels:
         line, where = (ax.axhline, ax.get_yaxis_transform()) if across else (ax.axvline, ax.get_xaxis_transform())
