@@ -13,7 +13,7 @@ from simulator.nn.backend.operation import Operations, Shape, T
 from simulator.nn.layer import Layer, WeightSpec
 from simulator.nn.option import chosen, is_whole, one_of, pair, require
 from simulator.nn.regularizer import regularizer_of
-from simulator.tape.convolution import places_after
+from simulator.tape.convolution import places_after, places_transposed
 
 PADDINGS = ("valid", "same")
 WHAT = {1: "a sequence (steps, channels)", 2: "an image (height, width, channels)"}
@@ -82,6 +82,34 @@ class Conv2D(_Convolution):
     """
 
     axes: ClassVar[int] = 2
+
+
+@dataclass(eq=False)
+class Conv2DTranspose(_Convolution):
+    """Every place of an image adds a kernel, in steps of strides: larger images from small ones.
+
+    x (N, H, W, C), K (kh, kw, filters, C). With "same" the sides grow by the strides.
+
+    >>> from simulator.nn import Input
+    >>> Conv2DTranspose(6, 3, strides=2, padding="same")(Input((8, 8, 1))).shape
+    (16, 16, 6)
+    """
+
+    axes: ClassVar[int] = 2
+
+    def shape_of(self, *inputs: Shape) -> Shape:
+        (x,) = inputs
+        self.needs(3, x, WHAT[2])
+        each = zip(x, self.kernel_size, self.strides, strict=False)
+        return (*(places_transposed(n, w, s, self.padding)[0] for n, w, s in each), self.filters)
+
+    def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
+        kernel, *rest = super().weights_of(*inputs)
+        return [kernel._replace(shape=(*self.kernel_size, self.filters, inputs[0][-1])), *rest]
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        z = at.transposed_convolution(x[0], self.strides, self.padding, self.use_bias)
+        return at.activated(z, self.activation, meaning="kernels times places")
 
 
 def _places(layer: Layer, x: Shape, size: tuple[int, ...], strides: tuple[int, ...], padding: str) -> Shape:

@@ -31,6 +31,13 @@ def places_after(size: int, window: int, stride: int, padding: str) -> tuple[int
     return (size - window) // stride + 1, 0
 
 
+def places_transposed(size: int, window: int, stride: int, padding: str) -> tuple[int, int]:
+    """The same for a convolution the other way round: its places, and how many that are cut off stand before them."""
+    if padding == "same":
+        return size * stride, max(window - stride, 0) // 2
+    return size * stride + max(window - stride, 0), 0
+
+
 def _axes(places: Shape, windows: Shape, strides: Places, padding: str) -> tuple[Shape, Places]:
     pairs = [places_after(*each, padding) for each in zip(places, windows, strides, strict=True)]
     return tuple(n for n, _ in pairs), tuple(before for _, before in pairs)
@@ -50,6 +57,27 @@ def convolve(x: E, k: E, strides: Places, padding: str) -> E:
             'Use a smaller kernel or padding="same".'
         )
     return apply("convolve", x, k, strides=strides, before=before, out=(x.shape[0], *out, k.shape[-1]))
+
+
+def convolve_transposed(x: E, k: E, strides: Places, padding: str) -> E:
+    """Every place of x adds a kernel (*K, F, C), as Keras's Conv2DTranspose without bias: `convolve` the other way
+    round, which is a convolution of x spread out between zeros with the kernel turned by 180 degrees."""
+    sizes = k.shape[:-2]
+    found = [places_transposed(*each, padding) for each in zip(x.shape[1:-1], sizes, strides, strict=True)]
+    wide = (x.shape[0], *(n + w - 1 for (n, _), w in zip(found, sizes, strict=True)), x.shape[-1])
+    where = np.arange(math.prod(wide)).reshape(wide)[
+        (
+            slice(None),
+            *(
+                slice(w - 1 - cut, w - 1 - cut + (n - 1) * s + 1, s)
+                for n, w, s, (_, cut) in zip(x.shape[1:-1], sizes, strides, found, strict=True)
+            ),
+        )
+    ]
+    spread = apply("put", x, positions=where, shape=wide, text="{0} spread out")
+    back = positions_of(k)[(*[slice(None, None, -1)] * len(sizes),)]
+    turned = take(k, np.swapaxes(back, -1, -2), "{0} turned by 180 degrees")
+    return convolve(spread, turned, (1,) * len(sizes), "valid")
 
 
 def contract(a: E, b: E, groups: Sequence[Groups], shape: Shape, text: str) -> E:

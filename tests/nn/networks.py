@@ -116,6 +116,12 @@ LAYERS: dict[str, Callable[[], Case]] = {
         (5, 6, 2), nn.Conv2D(2, 1), nn.Conv2D(3, (3, 2), strides=(2, 1), activation="tanh"),
         nn.Conv2D(1, 2, strides=2, padding="same"), nn.Flatten(), D(1), n=2,
     ),
+    "conv2dtranspose": lambda: case(
+        (2, 3, 2), nn.Conv2D(2, 1), nn.Conv2DTranspose(2, 3, activation="tanh"), nn.Flatten(), D(1), n=2
+    ),
+    "conv2dtranspose-same": lambda: case(
+        (2, 2, 1), nn.Conv2DTranspose(2, (3, 1), strides=(2, 3), padding="same"), nn.Flatten(), D(1), n=2
+    ),
     "maxpooling2d": lambda: case((4, 4, 2), nn.Conv2D(2, 1), nn.MaxPooling2D(2), nn.Flatten(), D(1), n=2),
     "maxpooling2d-overlap": lambda: case(
         (5, 5, 1), nn.Conv2D(2, 1), nn.MaxPooling2D(3, strides=2, padding="same"), nn.Flatten(), D(1), n=2

@@ -120,6 +120,29 @@ CASES: dict[str, Build] = {
         for padding in ("valid", "same")
     },
     "conv2d, no bias": sequential(IMAGE, lambda layers: layers.Conv2D(4, 3, use_bias=False), *flat()),
+    **{
+        f"conv2d transpose {size} {strides} {padding}": sequential(
+            (4, 3, 3),
+            lambda layers: layers.Conv2D(2, 1),
+            lambda layers, a=(size, strides, padding): layers.Conv2DTranspose(
+                3, a[0], strides=a[1], padding=a[2], activation="tanh"
+            ),
+            *flat(),
+        )
+        # With PyTorch below it Keras cuts off another side where a stride is 2 or more and the rest is odd.
+        for size, strides, padding in (
+            (3, 1, "valid"),
+            (3, 2, "valid"),
+            ((2, 4), (3, 2), "valid"),
+            (3, 1, "same"),
+            (4, 2, "same"),
+            (2, 2, "same"),
+            ((4, 1), (2, 1), "same"),
+        )
+    },
+    "conv2d transpose, no bias": sequential(
+        (4, 3, 3), lambda layers: layers.Conv2DTranspose(2, 2, use_bias=False), *flat()
+    ),
     "conv1d": sequential(SEQUENCE, lambda layers: layers.Conv1D(4, 3, activation="relu"), *flat()),
     "conv1d, strided, same": sequential(
         SEQUENCE, lambda layers: layers.Conv1D(4, 3, strides=2, padding="same"), *flat()

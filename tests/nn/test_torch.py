@@ -94,6 +94,19 @@ def convolution(layer: Any, at: At, x: Tensor) -> Tensor:
     return activated(layer, channels_last(operation(x, kernel, at.weights.get("bias"), stride=layer.strides)))
 
 
+def transposed(layer: nn.Conv2DTranspose, at: At, x: Tensor) -> Tensor:
+    """PyTorch's without padding; of TensorFlow's "same" the odd row or column is cut off at the end."""
+    kernel = at["kernel"].movedim((-1, -2), (0, 1)).contiguous()
+    z = F.conv_transpose2d(channels_first(x), kernel, stride=layer.strides)
+    if layer.padding == "same":
+        sides: list[int] = []
+        for n, w, s in reversed([*zip(x.shape[1:], layer.kernel_size, layer.strides, strict=False)]):
+            before = max(w - s, 0) // 2
+            sides += [-before, n * s - ((n - 1) * s + w) + before]
+        z = F.pad(z, sides)
+    return activated(layer, channels_last(z) + at["bias"])
+
+
 def largest(layer: Any, at: At, x: Tensor) -> Tensor:
     operation = {1: F.max_pool1d, 2: F.max_pool2d}[layer.axes]
     x = padded(layer, channels_first(x), layer.pool_size, -torch.inf)
@@ -239,6 +252,7 @@ TWINS: dict[type[Layer], Callable[..., Tensor]] = {
     nn.BatchNormalization: batch_normalization,
     nn.Conv1D: convolution,
     nn.Conv2D: convolution,
+    nn.Conv2DTranspose: transposed,
     nn.MaxPooling1D: largest,
     nn.MaxPooling2D: largest,
     nn.AveragePooling1D: average,

@@ -23,7 +23,7 @@ from simulator.nn.initializer import Array
 from simulator.nn.option import chosen, require
 from simulator.tape import namespace as tape
 from simulator.tape.arrangement import Positions, join, positions_of, reshaped, take
-from simulator.tape.convolution import convolve, window_max, window_mean, windows_of
+from simulator.tape.convolution import convolve, convolve_transposed, window_max, window_mean, windows_of
 from simulator.tape.expression import Expression, given, literal
 from simulator.tape.primitive import fold
 
@@ -92,6 +92,10 @@ class Expressions(Operations[E]):
 
     def convolution(self, x: E, strides: Sequence[int], padding: str, bias: bool) -> E:
         z = convolve(x, self.weights["kernel"], tuple(strides), padding)
+        return z + self.weights["bias"] if bias else z
+
+    def transposed_convolution(self, x: E, strides: Sequence[int], padding: str, bias: bool) -> E:
+        z = convolve_transposed(x, self.weights["kernel"], tuple(strides), padding)
         return z + self.weights["bias"] if bias else z
 
     def activated(self, z: E, activation: str | None, meaning: str = "weighted sum") -> E:

@@ -51,6 +51,10 @@ class Operations(Generic[T]):
         """Patches of x (N, ..., C) times kernel (..., C, F), plus bias (F); one or two axes in the middle."""
         raise NotImplementedError
 
+    def transposed_convolution(self, x: T, strides: Sequence[int], padding: str, bias: bool) -> T:
+        """Every place of images x (N, H, W, C) times kernel (kh, kw, F, C), added up in steps of strides; plus bias."""
+        raise NotImplementedError
+
     def activated(self, z: T, activation: str | None, meaning: str = "weighted sum") -> T:
         """The activation of a sum, the end of a layer."""
         raise NotImplementedError

@@ -11,6 +11,7 @@ from simulator.nn.backend.cpu.convolution import Convolution
 from simulator.nn.backend.cpu.plan import Node, Plan, Weight
 from simulator.nn.backend.cpu.recurrent import recurrent
 from simulator.nn.backend.cpu.resizing import Resize
+from simulator.nn.backend.cpu.transposed import TransposedConvolution
 from simulator.nn.backend.cpu.winograd import convolution
 from simulator.nn.backend.operation import Carried, Cell, Operations, Shape
 
@@ -51,6 +52,10 @@ class CpuOperations(Operations[Node]):
         image = self._reshaped(x, (x.shape[0], 1, x.shape[1]))
         z = self.plan.append(Convolution(image, kernel, (*strides, 1), padding))
         return self._biased(self._reshaped(z, (z.shape[0], z.shape[2])), bias)
+
+    def transposed_convolution(self, x: Node, strides: Sequence[int], padding: str, bias: bool) -> Node:
+        z = TransposedConvolution(x, self.weights["kernel"], strides, padding)
+        return self._biased(self.plan.append(z), bias)
 
     def _reshaped(self, x: Node, shape: Shape) -> Node:
         return self.plan.append(elementwise.Reshape(x, shape))
