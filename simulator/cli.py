@@ -398,7 +398,7 @@ def experiments() -> None:
 def run(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An experiment of 'simulator experiments'.")],
     epochs: Epochs = None,
-    samples: Annotated[int | None, typer.Option("--samples", help="Train on so many samples only.")] = None,
+    samples: Annotated[int | None, typer.Option("--samples", help="Train and test on so many samples at most.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of first weights and of the order of data.")] = 0,
     changes: Changes = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,

@@ -27,9 +27,10 @@ class Pictures(Task):
     answers: NDArray[Any]
 
     def __init__(self, experiment: Experiment, settings: Settings, seed: int, samples: int | None) -> None:
-        self.images = experiment.prepare(load_images(experiment.data), settings, seed)
-        there = len(self.images.x_train)
+        images = experiment.prepare(load_images(experiment.data), settings, seed)
+        there = len(images.x_train)
         self.samples = there if samples is None else min(whole(samples, "--samples"), there)
+        self.images = images._replace(x_test=images.x_test[: self.samples], y_test=images.y_test[: self.samples])
         self.an_epoch = int(self.samples * (1 - experiment.validation))
         self.batch, self.shuffle = at_once(settings), bool(settings.get("shuffle", 1))
 

@@ -94,7 +94,7 @@ def run_experiment(
     say: Said = lambda line: None,
     backend: str = "",
 ) -> Outcome:
-    """Run it in the folder out, where checkpoints go. samples takes so many of the training data, the first ones.
+    """Run it in the folder out, where checkpoints go. samples takes so many of the data at most, the first ones.
 
     resume goes on from the checkpoint of a run with the same settings; backend is one of arrays, as `Model.fit` takes
     it. Raises SettingError for settings that aren't there or differ from the checkpoint's, DataError when data can't

@@ -21,7 +21,7 @@ def draw_pictures(outcome: Outcome, out: Path) -> list[Path]:
     """Draw them into a folder; returns the files."""
     counts, classes = np.array(outcome.record["confusion"]), outcome.record["classes"]
     figures: list[tuple[str, str, list[Drawn]]] = [
-        ("confusion", "Test pictures", [Confusion("what was taken for what", counts, classes)]),
+        ("confusion", f"{counts.sum():,} test pictures", [Confusion("what was taken for what", counts, classes)]),
         ("pictures", "Surest of what is wrong", [_wrong(outcome)]),
         ("inside", "Inside", _inside(outcome)),
     ]

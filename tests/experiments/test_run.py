@@ -48,7 +48,7 @@ def test_every_experiment_trains(name: str, tmp_path: Path, monkeypatch: pytest.
     assert record["epochs"] == len(record["history"]["loss"]) == 1
     assert np.isfinite(record["history"]["loss"]).all()
     assert set(EXPERIMENTS[name].reported) <= set(record["results"])
-    assert sum(map(sum, record["confusion"])) == tests
+    assert sum(map(sum, record["confusion"])) == min(tests, samples)
     reported = EXPERIMENTS[name].reported.get("parameters")
     assert reported is None or reported == record["results"]["parameters"]
 
