@@ -25,6 +25,7 @@ FOREIGN |= {
 FOREIGN |= {"matplotlib": {"report/figure.py"}, "threadpoolctl": {"nn/backend/cpu/network.py"}}
 FOREIGN |= {"psutil": {"nn/memory.py"}}
 FOREIGN |= {"PIL": {"nn/picture.py"}}
+FOREIGN |= {"cupy": {"nn/backend/gpu/device.py"}}
 FOREIGN |= {"safetensors": {"nn/store.py", "experiments/run.py"}}
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,7 +40,7 @@ def activity_of(model: Model, x: NDArray[Any]) -> list[Activity]:
     inputs = np.asarray(x[:SAMPLES], np.float32)
     for tensor in model.walk():
         if _rectifies(tensor.layer):
-            part = replace(network, output=tensor, _plans={})  # the network as far as this layer
+            part = network.until(tensor)
             batches = range(0, len(inputs), AT_ONCE)
             a = np.concatenate([part.predict(inputs[k : k + AT_ONCE]) for k in batches])
             off = (a == 0).reshape(-1, a.shape[-1])

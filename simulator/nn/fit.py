@@ -30,6 +30,7 @@ def fit(
     verbose: int | str,
     callbacks: Sequence[Callback],
     initial_epoch: int,
+    backend: str = "",
 ) -> History:
     """See `Model.fit`."""
     history = History()
@@ -38,7 +39,7 @@ def fit(
     for callback in everyone:
         callback.set_params({"epochs": epochs, "steps": training.steps, "verbose": verbose})
         callback.set_model(model)
-    network, metrics = model.network(), model.metrics
+    network, metrics = model.network(backend), model.metrics
     model.stop_training = False
     for callback in everyone:
         callback.on_train_begin()
@@ -67,23 +68,23 @@ def fit(
                     break
             logs = {"loss": total / seen} | _results(metrics)
             if held is not None:
-                logs |= {f"val_{name}": value for name, value in evaluated(model, held).items()}
+                logs |= {f"val_{name}": value for name, value in evaluated(model, held, backend).items()}
             if callbacks:
-                model.updated()  # they may look at the weights
+                model.updated(backend)  # they may look at the weights
             for callback in everyone:
                 callback.on_epoch_end(epoch, logs)
             if model.stop_training:
                 break
     finally:
-        model.updated()
+        model.updated(backend)
         for callback in everyone:
             callback.on_train_end()
     return history
 
 
-def evaluated(model: Model, feed: Feed) -> Logs:
+def evaluated(model: Model, feed: Feed, backend: str = "") -> Logs:
     """The loss, with penalties, and all metrics."""
-    network = model.network()
+    network = model.network(backend)
     total, entries = 0.0, 0
     for metric in model.metrics:
         metric.reset()
@@ -96,9 +97,9 @@ def evaluated(model: Model, feed: Feed) -> Logs:
     return {"loss": total / entries + network.penalty()} | _results(model.metrics)
 
 
-def predicted(model: Model, x: Any, size: int) -> Array:
+def predicted(model: Model, x: Any, size: int, backend: str = "") -> Array:
     """The answers (N, ...), batch by batch. A data set gives samples, or tuples that begin with them."""
-    network = model.network()
+    network = model.network(backend)
     if isinstance(x, DataSet):
         parts = (batch[0] if isinstance(batch, tuple) else batch for batch in x.raw())
         return np.concatenate([network.predict(inputs_of(model, part)) for part in parts])

@@ -11,7 +11,8 @@ import numpy as np
 import psutil
 
 from simulator.errors import MemoryNeededError
-from simulator.nn.backend.cpu.network import Memory
+from simulator.nn.backend.cpu.network import CpuNetwork
+from simulator.nn.backend.network import Memory
 from simulator.nn.optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ def need_of(model: Model, batch: int, gathers: bool = False) -> int:
 
 def _buffers(model: Model, batch: int) -> int:
     """Bytes of the buffers in which a batch is trained and in which one is answered, measured while they are made."""
-    network = replace(model.network(), _plans={})
+    network = model.network("numpy")
+    assert isinstance(network, CpuNetwork)
+    network = replace(network, _plans={})
     tracing = tracemalloc.is_tracing()
     if not tracing:
         tracemalloc.start()

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from simulator.errors import SettingError, ShapeError
-from simulator.nn.backend import backend_named
-from simulator.nn.backend.cpu.network import CpuNetwork, network_of
+from simulator.nn.backend import backend_named, network_on
+from simulator.nn.backend.network import Network
 from simulator.nn.basic import Activation, Dense, Embedding, Input, InputLayer
 from simulator.nn.callback import Callback, History
 from simulator.nn.feed import Arrays, DataSet, Feed, batch_checked, feed_of, opened
@@ -70,8 +70,7 @@ class Model:
         self.metrics: list[Metric] = []
         self.backend = ""
         self.stop_training = False
-        self._network: CpuNetwork | None = None
-        self._held: list[Array] = []
+        self._networks: dict[str, Network] = {}  # by the backend's name
 
     def _join(self, inputs: Tensor, outputs: Tensor) -> None:
         """Number the layers between input and output, and give them their first weights."""
@@ -160,7 +159,7 @@ class Model:
         found = chosen("A loss", name, LOSSES)
         self.metrics = [metric_of(metric, found.labels) for metric in metrics]
         self.backend = backend_named(backend) if backend else ""
-        self._network = None
+        self._networks = {}
         self._check_loss(name)
         self.loss = name
         return self
@@ -322,11 +321,11 @@ class Model:
 
         A line per epoch is printed unless verbose is 0; in a terminal, unless it is 2, a live one shows the epoch.
 
-        On the backend "numpy" it computes in float32, operations planned for speed; on "expressions" in float64 what a
-        workbook shows, to its last bit: samples in their order, batches that divide them (all of them when not given),
-        dropout's mask drawn once, no callbacks, weights or data sets. Without a name it is the one of `compile`, of
-        SIMULATOR_BACKEND in the environment, or "numpy". Raises ShapeError, SettingError, or TrainingError where the
-        loss is no number.
+        On the backend "numpy" it computes in float32, operations planned for speed; on "cupy" the same on an NVIDIA
+        GPU, whose random numbers are others; on "expressions" in float64 what a workbook shows, to its last bit:
+        samples in their order, batches that divide them (all of them when not given), dropout's mask drawn once, no
+        callbacks, weights or data sets. Without a name it is the one of `compile`, of SIMULATOR_BACKEND in the
+        environment, or "numpy". Raises ShapeError, SettingError, or TrainingError where the loss is no number.
         """
         x = opened(x, y, steps_per_epoch)
         self._prepare(x)
@@ -348,7 +347,7 @@ class Model:
             assert isinstance(training, Arrays)
             training, held = training.split(validation_split)
         given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-        return fit(self, training, held, epochs, verbose, given, initial_epoch)
+        return fit(self, training, held, epochs, verbose, given, initial_epoch, backend)
 
     def _held_out(self, data: Any, steps: int | None, batch_size: int | None) -> Feed:
         parts = data if isinstance(data, tuple) and len(data) in (2, 3) and steps is None else (data,)
@@ -387,7 +386,7 @@ class Model:
         x = opened(x, limit=steps)
         self._prepare(x)
         if self._on(backend) != "expressions" or isinstance(x, DataSet):
-            return predicted(self, x, batch_checked(batch_size))
+            return predicted(self, x, batch_checked(batch_size), backend)
         inputs = self.inputs_checked(x)
         step = self.trace_forward(inputs)
         numbers = numbers_of(step)
@@ -414,33 +413,40 @@ class Model:
     def _on(self, backend: str) -> str:
         return backend_named(backend or self.backend or os.environ.get("SIMULATOR_BACKEND", "numpy"))
 
-    def network(self) -> CpuNetwork:
-        """The model on the NumPy backend, with the weights that it has now."""
+    def network(self, backend: str = "") -> Network:
+        """The model on a backend at full size, with the weights that it has now."""
+        name = self._at_full_size(backend)
         values = [w.value for ws in self.weights.values() for w in ws]
-        network = self._network
+        network = self._networks.get(name)
         if network is None:
-            network = self._network = network_of(self.outputs, self.numbers, self.layers, self.weights)
+            network = network_on(name, self.outputs, self.numbers, self.layers, self.weights)
+            self._networks[name] = network
             network.seed = self.seed
             if self.loss:
                 network.optimizer, network.loss = self.optimizer, self.loss
                 network.delta, network.from_logits = self.loss_option.delta, self.loss_option.from_logits
-        elif any(mine is not theirs for mine, theirs in zip(values, self._held, strict=True)):
-            for w in (w for ws in self.weights.values() for w in ws):
-                network.weights[w.layer][w.spec.name].value[...] = w.value
-        self._held = values
+        elif any(mine is not theirs for mine, theirs in zip(values, network.held, strict=True)):
+            network.write({(w.layer, w.spec.name): w.value for ws in self.weights.values() for w in ws})
+        network.held = values
         return network
+
+    def _at_full_size(self, backend: str) -> str:
+        name = self._on(backend)
+        return "numpy" if name == "expressions" else name
 
     def reset_states(self) -> None:
         """Let the next batch start from zeros in stateful layers."""
         for layer in self.layers:
             layer.carried.clear()
 
-    def updated(self) -> None:
+    def updated(self, backend: str = "") -> None:
         """Take over the weights that the backend has trained."""
-        if self._network is not None:
+        network = self._networks.get(self._at_full_size(backend))
+        if network is not None:
+            values = network.read()
             for w in (w for ws in self.weights.values() for w in ws):
-                w.value = self._network.weights[w.layer][w.spec.name].value.astype(float)
-            self._held = [w.value for ws in self.weights.values() for w in ws]
+                w.value = values[w.layer, w.spec.name].astype(float)
+            network.held = [w.value for ws in self.weights.values() for w in ws]
 
     @property
     def learning_rate(self) -> float:
@@ -542,7 +548,7 @@ class Sequential(Model):
             for layer in self._chain:
                 x = layer(x)
             self._join(self._source, x)
-            self._network = None
+            self._networks = {}
             if self.loss:
                 self._check_loss(self.loss)
 

@@ -295,7 +295,7 @@ class AdamW(Adam):
 
     def update(self, memory: Memory, w: E, g: E) -> E:
         decay = memory.number("weight_decay", self.weight_decay, "share of a weight that is taken off")
-        return super().update(memory, w - memory.rate * decay * w, g)
+        return super().update(memory, w, g) - memory.rate * decay * w
 
 
 OPTIMIZERS = {"sgd": SGD, "adagrad": Adagrad, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW}

@@ -222,7 +222,7 @@ REFUSED: list[tuple[Callable[[nn.Model], Any], type[SimulatorError], str]] = [
     (
         lambda m: m.fit(*blobs(), backend="cuda"),
         SettingError,
-        "A backend must be one of numpy, expressions. Received: 'cuda'.",
+        "A backend must be one of numpy, cupy, expressions. Received: 'cuda'. Did you mean 'cupy'?",
     ),
     (
         lambda m: m.compile("adam", nn.losses.SparseCategoricalCrossentropy(from_logits=True)),

@@ -1,11 +1,36 @@
 """What computes a network: the same operations on expressions, on NumPy arrays and on CuPy arrays."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 from simulator.nn.option import chosen
 
-BACKENDS = ("numpy", "expressions")
+if TYPE_CHECKING:
+    from simulator.nn.backend.network import Network
+    from simulator.nn.layer import Layer, Tensor
+
+BACKENDS = ("numpy", "cupy", "expressions")
 
 
 def backend_named(name: object) -> str:
     """The name of a backend that is there. Raises SettingError for another one."""
     chosen("A backend", name, dict.fromkeys(BACKENDS))
     return str(name)
+
+
+def network_on(
+    backend: str, output: Tensor, numbers: Mapping[int, int], layers: Sequence[Layer], weights: Mapping[int, Any]
+) -> Network:
+    """A model's layers on "numpy" or "cupy", with the weights of the model, by the layer's id.
+
+    Raises SettingError where CuPy or its GPU is missing.
+    """
+    if backend == "cupy":
+        from simulator.nn.backend.gpu.network import network_of as on_gpu
+
+        return on_gpu(output, numbers, layers, weights)
+    from simulator.nn.backend.cpu.network import network_of as on_cpu
+
+    return on_cpu(output, numbers, layers, weights)

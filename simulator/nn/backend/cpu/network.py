@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -19,12 +18,19 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from simulator.nn.backend.cpu.activation import Activation, curve_of
-from simulator.nn.backend.cpu.loss import LOSSES, Loss, huber
 from simulator.nn.backend.cpu.operations import CpuOperations
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Meeting, Node, Plan, Rows, Weight, inwards, outwards
+from simulator.nn.backend.network import (
+    Memory,
+    Named,
+    Network,
+    classes_before_samples,
+    factor_of,
+    labels_kept,
+    state_of,
+)
 from simulator.nn.backend.operation import Carried
 from simulator.nn.layer import Layer, Tensor, walk
-from simulator.nn.optimizer import Optimizer, Schedule
 from simulator.nn.option import require
 from simulator.nn.recurrent import Bidirectional, Recurrent
 
@@ -47,46 +53,6 @@ def threads_wanted() -> int:
 
 
 @dataclass
-class Memory:
-    """What an optimizer's update may use, for the rows of a weight; see `simulator.nn.optimizer.Memory`."""
-
-    rate: float
-    t: int
-    states: dict[str, Array]
-    like: Array
-    rows: slice
-    numbers: dict[str, Any]
-
-    def number(self, name: str, value: float, meaning: str) -> float:
-        return value
-
-    def shared(self, name: str, make: Callable[[], Any], meaning: str) -> Any:
-        if name not in self.numbers:
-            self.numbers[name] = make()
-        return self.numbers[name]
-
-    def state(self, symbol: str, w: Any, renew: Callable[[Any], Any], meaning: str, first: float = 0.0) -> Any:
-        mine = _state(self.states, symbol, self.like, first)[self.rows]
-        mine[...] = renew(mine)
-        return mine
-
-    def sqrt(self, x: Any) -> Any:
-        return np.sqrt(x)
-
-    def power(self, base: Any, exponent: Any) -> Any:
-        return base**exponent
-
-    def cos(self, x: Any) -> Any:
-        return np.cos(x)
-
-    def at_most_1(self, x: Any) -> Any:
-        return min(x, 1.0)
-
-    def whole(self, x: Any) -> Any:
-        return math.floor(x)
-
-
-@dataclass
 class Work:
     """The gradient of some rows of a weight, which one thread computes and applies."""
 
@@ -101,25 +67,17 @@ class Work:
 
 
 @dataclass(eq=False)
-class CpuNetwork:
-    """A model's layers with weights in float32, and what their training needs.
+class CpuNetwork(Network):
+    """A network on NumPy arrays. weights go by the layer's number and by Keras's name."""
 
-    weights go by the layer's number and by Keras's name.
-    """
-
-    output: Tensor
-    numbers: Mapping[int, int]  # a layer's id -> its number
     weights: dict[int, dict[str, Weight]]
-    optimizer: Optimizer | None = None
-    loss: str = ""
-    delta: float = 1.0  # of the Huber loss
-    from_logits: bool = False
-    seed: int = 0
     threads: int = field(default_factory=threads_wanted)
-    step_number: int = 0
     states: dict[int, dict[str, Array]] = field(default_factory=dict)
     _plans: dict[tuple[int, bool], list[Plan]] = field(default_factory=dict)
     _pool: ThreadPoolExecutor | None = None
+
+    def until(self, output: Tensor) -> Network:
+        return replace(self, output=output, _plans={})
 
     # Plans
 
@@ -170,14 +128,6 @@ class CpuNetwork:
         known = not self.from_logits and self.losses[1] is not None
         return known and isinstance(last, Activation) and last.name == wanted
 
-    @property
-    def losses(self) -> tuple[Loss, Loss | None]:
-        """The loss of the network's answers, and that of what stands before the last activation."""
-        if self.loss == "huber":
-            return huber(self.delta), None
-        found, of_logits = LOSSES[self.loss]
-        return (of_logits or found, None) if self.from_logits else (found, of_logits)
-
     def _each(self, plans: Sequence[Plan], do: Callable[[Plan], Any]) -> list[Any]:
         """Do something in every plan, each in its own thread."""
 
@@ -201,7 +151,6 @@ class CpuNetwork:
     # Readings
 
     def predict(self, x: AnyArray, training: bool = False) -> Array:
-        """The network's answers for a batch (N, ...)."""
         plans = self.plans(len(x), False)
 
         def do(plan: Plan) -> Array:
@@ -220,11 +169,6 @@ class CpuNetwork:
         found: AbstractContextManager[object] = _controller().limit(limits=1, user_api="blas")
         return found
 
-    def evaluate(self, p: Array, y: AnyArray, weights: AnyArray | None = None) -> float:
-        """The sum of the losses of all entries of a batch, each times the weight of its sample."""
-        kept, labels = _classes_before_samples(inwards(p)), _labels(y)
-        return self.losses[0](labels, kept, np.empty_like(kept), _factor(1.0, weights, kept.ndim))
-
     def gradients(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, Array, list[Work]]:
         """The mean loss of a batch, the predictions, and the work that leads to the gradients."""
         plans = self.plans(len(x), True)
@@ -235,12 +179,12 @@ class CpuNetwork:
             np.copyto(plan.start.array, inwards(x[plan.where]))
             plan.forward()
             result = plan.operations[-1]
-            z, labels = _classes_before_samples(result.y), _labels(y[plan.where])
+            z, labels = classes_before_samples(result.y), labels_kept(y[plan.where])
             d = result.output.grads[0]
             of = logits_of if plan.last and logits_of is not None else loss_of
             mine = None if weights is None else weights[plan.where]
-            factor = _factor(1 / self.entries(y, z.shape[-2]), mine, z.ndim)
-            total = of(labels, z, _classes_before_samples(d), factor)
+            factor = factor_of(1 / self.entries(y, z.shape[-2]), mine, z.ndim)
+            total = of(labels, z, classes_before_samples(d), factor)
             p = result.y
             if plan.last:
                 p = np.empty_like(result.y)
@@ -251,10 +195,6 @@ class CpuNetwork:
 
         found = self._each(plans, do)
         return sum(total for total, _ in found), np.concatenate([p for _, p in found]), self._work(plans)
-
-    def entries(self, y: AnyArray, classes: int) -> int:
-        """How many losses there are: a categorical one per row of classes, otherwise one per number."""
-        return y.size // classes if self.loss == "categorical_crossentropy" else y.size
 
     def _work(self, plans: Sequence[Plan]) -> list[Work]:
         weights: dict[int, Weight] = {}
@@ -282,10 +222,6 @@ class CpuNetwork:
     # Training
 
     def train(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, Array]:
-        """One step on a batch: its loss, with penalties, and its predictions, both from before the step.
-
-        weights (N,), or one for every loss of a sample (N, ...), say how much each counts.
-        """
         optimizer = self.optimizer
         assert optimizer is not None
         self.step_number += 1
@@ -306,7 +242,7 @@ class CpuNetwork:
                     value = w.value[rows]
                     g = g + np.float32(2 * w.l2) * value + np.float32(w.l1) * np.sign(value)
                 if together > 1:
-                    total = _state(self.states.setdefault(id(w), {}), "gradients", w.value)[rows]
+                    total = state_of(self.states.setdefault(id(w), {}), "gradients", w.value)[rows]
                     total += g
                     if waits:
                         return
@@ -334,10 +270,16 @@ class CpuNetwork:
     def penalty(self) -> float:
         return sum(penalty_of(w) for ws in self.weights.values() for w in ws.values())
 
+    def read(self) -> dict[Named, Array]:
+        return {(number, name): w.value for number, ws in self.weights.items() for name, w in ws.items()}
+
+    def write(self, weights: Mapping[Named, AnyArray]) -> None:
+        for (number, name), value in weights.items():
+            self.weights[number][name].value[...] = value
+
     # What a later training needs to go on
 
     def state(self) -> dict[str, Array]:
-        """Weights, what the optimizer remembers, and the number of steps; `restore` takes it back."""
         found: dict[str, Array] = {"step": np.array([self.step_number], np.float64)}
         for number, weights in self.weights.items():
             for name, w in weights.items():
@@ -363,15 +305,6 @@ class CpuNetwork:
         for number, carried in self.carried():
             carried.clear()
             carried |= _below(f"{number}/{CARRIED}/", state)
-
-    def rate(self) -> float:
-        """The learning rate of this step."""
-        assert self.optimizer is not None
-        schedule = self.optimizer.learning_rate
-        if not isinstance(schedule, Schedule):
-            return float(schedule)
-        memory = Memory(0.0, self.step_number, {}, np.zeros(1, np.float32), slice(0), {})
-        return float(schedule.rate(memory, schedule.initial_learning_rate))
 
     def _share(self, plans: Sequence[Plan], work: Sequence[Work], do: Callable[[Work], None]) -> None:
         """Do all pieces of work, the dearest first, each in the thread that has least to do."""
@@ -399,11 +332,6 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()  # looking for the libraries takes a millisecond
 
 
-def _state(states: dict[str, Array], name: str, like: Array, first: float = 0.0) -> Array:
-    """An array that is kept from step to step; threads that ask at once get the same one."""
-    return states[name] if name in states else states.setdefault(name, np.full_like(like, first))
-
-
 def penalty_of(w: Weight) -> float:
     if not (w.l1 or w.l2):
         return 0.0
@@ -421,23 +349,6 @@ def _summed(parts: Sequence[Array], rows: Sequence[Rows]) -> Callable[[int, int]
         return total
 
     return compute
-
-
-def _classes_before_samples(kept: AnyArray) -> AnyArray:
-    """Images with their channels where vectors and sequences have their features."""
-    return np.moveaxis(kept, 0, 2) if kept.ndim == 4 else kept
-
-
-def _labels(y: AnyArray) -> AnyArray:
-    return y.transpose((*range(1, y.ndim), 0))
-
-
-def _factor(share: float, weights: AnyArray | None, axes: int) -> AnyArray:
-    """What a loss counts; weights (N, ...) in the order of results, whose axes include that of the classes."""
-    if weights is None:
-        return np.array(share, np.float32)
-    kept = _labels(weights) * np.float32(share)
-    return kept if kept.ndim == 1 else np.expand_dims(kept, axes - 2)
 
 
 def network_of(

@@ -1,0 +1,160 @@
+"""What a network is on any backend at full size: its loss, its learning rate, and what an update may use.
+
+# N samples of a batch
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from simulator.nn.backend.cpu.loss import LOSSES, Loss, huber
+from simulator.nn.backend.cpu.plan import AnyArray, Array, inwards
+from simulator.nn.layer import Tensor
+from simulator.nn.optimizer import Optimizer, Schedule
+
+Named = tuple[int, str]  # a weight's layer, by its number, and Keras's name of it
+
+
+@dataclass
+class Memory:
+    """What an optimizer's update may use, for the rows of a weight; see `simulator.nn.optimizer.Memory`."""
+
+    rate: float
+    t: int
+    states: dict[str, Array]
+    like: Array
+    rows: slice
+    numbers: dict[str, Any]
+
+    def number(self, name: str, value: float, meaning: str) -> float:
+        return value
+
+    def shared(self, name: str, make: Callable[[], Any], meaning: str) -> Any:
+        if name not in self.numbers:
+            self.numbers[name] = make()
+        return self.numbers[name]
+
+    def state(self, symbol: str, w: Any, renew: Callable[[Any], Any], meaning: str, first: float = 0.0) -> Any:
+        mine = state_of(self.states, symbol, self.like, first)[self.rows]
+        mine[...] = renew(mine)
+        return mine
+
+    def sqrt(self, x: Any) -> Any:
+        return np.sqrt(x)
+
+    def power(self, base: Any, exponent: Any) -> Any:
+        return base**exponent
+
+    def cos(self, x: Any) -> Any:
+        return np.cos(x)
+
+    def at_most_1(self, x: Any) -> Any:
+        return min(x, 1.0)
+
+    def whole(self, x: Any) -> Any:
+        return math.floor(x)
+
+
+def state_of(states: dict[str, Array], name: str, like: Array, first: float = 0.0) -> Array:
+    """An array that is kept from step to step; threads that ask at once get the same one."""
+    return states[name] if name in states else states.setdefault(name, np.full_like(like, first))
+
+
+@dataclass(eq=False)
+class Network:
+    """A model's layers with weights in float32, and what their training needs, whichever way they are computed.
+
+    held are the model's own arrays that the weights were taken from last.
+    """
+
+    output: Tensor
+    numbers: Mapping[int, int]  # a layer's id -> its number
+    optimizer: Optimizer | None = field(default=None, kw_only=True)
+    loss: str = field(default="", kw_only=True)
+    delta: float = field(default=1.0, kw_only=True)  # of the Huber loss
+    from_logits: bool = field(default=False, kw_only=True)
+    seed: int = field(default=0, kw_only=True)
+    step_number: int = field(default=0, kw_only=True)
+    held: list[AnyArray] = field(default_factory=list, kw_only=True)
+
+    def until(self, output: Tensor) -> Network:
+        """The same network as far as another of its layers."""
+        raise NotImplementedError
+
+    def predict(self, x: AnyArray, training: bool = False) -> Array:
+        """The network's answers for a batch (N, ...)."""
+        raise NotImplementedError
+
+    def train(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, Array]:
+        """One step on a batch: its loss, with penalties, and its predictions, both from before the step.
+
+        weights (N,), or one for every loss of a sample (N, ...), say how much each counts.
+        """
+        raise NotImplementedError
+
+    def penalty(self) -> float:
+        """What regularizers add to the loss."""
+        raise NotImplementedError
+
+    def read(self) -> dict[Named, Array]:
+        """All weights."""
+        raise NotImplementedError
+
+    def write(self, weights: Mapping[Named, AnyArray]) -> None:
+        """Take these values for all weights."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, Array]:
+        """Weights, what the optimizer remembers, and the number of steps; `restore` takes it back."""
+        raise NotImplementedError
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        raise NotImplementedError
+
+    @property
+    def losses(self) -> tuple[Loss, Loss | None]:
+        """The loss of the network's answers, and that of what stands before the last activation."""
+        if self.loss == "huber":
+            return huber(self.delta), None
+        found, of_logits = LOSSES[self.loss]
+        return (of_logits or found, None) if self.from_logits else (found, of_logits)
+
+    def evaluate(self, p: Array, y: AnyArray, weights: AnyArray | None = None) -> float:
+        """The sum of the losses of all entries of a batch, each times the weight of its sample."""
+        kept, labels = classes_before_samples(inwards(p)), labels_kept(y)
+        return self.losses[0](labels, kept, np.empty_like(kept), factor_of(1.0, weights, kept.ndim))
+
+    def entries(self, y: AnyArray, classes: int) -> int:
+        """How many losses there are: a categorical one per row of classes, otherwise one per number."""
+        return y.size // classes if self.loss == "categorical_crossentropy" else y.size
+
+    def rate(self) -> float:
+        """The learning rate of this step."""
+        assert self.optimizer is not None
+        schedule = self.optimizer.learning_rate
+        if not isinstance(schedule, Schedule):
+            return float(schedule)
+        memory = Memory(0.0, self.step_number, {}, np.zeros(1, np.float32), slice(0), {})
+        return float(schedule.rate(memory, schedule.initial_learning_rate))
+
+
+def classes_before_samples(kept: AnyArray) -> AnyArray:
+    """Images with their channels where vectors and sequences have their features."""
+    return np.moveaxis(kept, 0, 2) if kept.ndim == 4 else kept
+
+
+def labels_kept(y: AnyArray) -> AnyArray:
+    return y.transpose((*range(1, y.ndim), 0))
+
+
+def factor_of(share: float, weights: AnyArray | None, axes: int) -> AnyArray:
+    """What a loss counts; weights (N, ...) in the order of results, whose axes include that of the classes."""
+    if weights is None:
+        return np.array(share, np.float32)
+    kept = labels_kept(weights) * np.float32(share)
+    return kept if kept.ndim == 1 else np.expand_dims(kept, axes - 2)
