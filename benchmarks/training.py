@@ -50,7 +50,7 @@ def data_of(name: str) -> tuple[Any, Any]:
     return rng.standard_normal((n, *shape), np.float32), rng.integers(0, 10, n)
 
 
-def our_model(name: str) -> Any:
+def our_model(name: str, backend: str = "numpy") -> Any:
     from simulator import nn
 
     layers = nn.layers
@@ -85,16 +85,16 @@ def our_model(name: str) -> Any:
     model = nn.Sequential([nn.Input(data_of(name)[0].shape[1:]), *stack])
     clip = 1.0 if name.startswith("character") else None
     loss = "mse" if name == "LSTM 16" else "sparse_categorical_crossentropy"
-    return model.compile(nn.SGD(learning_rate=1e-3, global_clipnorm=clip), loss)
+    return model.compile(nn.SGD(learning_rate=1e-3, global_clipnorm=clip), loss, backend=backend)
 
 
-def ours(name: str) -> Callable[[], None]:
+def ours(name: str, backend: str = "numpy") -> Callable[[], None]:
     """Trains on every batch once."""
-    model, (x, y), batch = our_model(name), data_of(name), MODELS[name][0]
+    model, (x, y), batch = our_model(name, backend), data_of(name), MODELS[name][0]
     return lambda: model.fit(x, y, batch_size=batch, shuffle=False, verbose=0) and None
 
 
-def theirs(name: str) -> Callable[[], None]:
+def theirs(name: str, device: str = "cpu") -> Callable[[], None]:
     import torch
     from torch import nn
 
@@ -135,13 +135,13 @@ def theirs(name: str) -> Callable[[], None]:
         "character LSTM": lambda: Recurrent(nn.LSTM, VOCABULARY, UNITS, VOCABULARY, True),
         "LSTM 16": lambda: Recurrent(nn.LSTM, 14, 16, 1, False),
     }  # fmt: skip
-    net: Any = makers[name]()
+    net: Any = makers[name]().to(device)
     x, y = data_of(name)
     if x.ndim == 4:
         x = np.ascontiguousarray(x.transpose(0, 3, 1, 2))
     optimizer = torch.optim.SGD(net.parameters(), lr=1e-3)
     loss: Any = nn.MSELoss() if name == "LSTM 16" else nn.CrossEntropyLoss()
-    batches = list(zip(torch.from_numpy(x).chunk(BATCHES), torch.from_numpy(y).chunk(BATCHES), strict=True))
+    batches = list(zip(*(torch.from_numpy(a).to(device).chunk(BATCHES) for a in (x, y)), strict=True))
     clips = name.startswith("character")
 
     def epoch() -> None:
@@ -153,6 +153,8 @@ def theirs(name: str) -> Callable[[], None]:
             if clips:
                 nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             optimizer.step()
+        if device != "cpu":
+            torch.cuda.synchronize()
 
     return epoch
 

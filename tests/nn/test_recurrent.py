@@ -27,6 +27,7 @@ def data(n: int = N) -> tuple[Any, Any]:
 def test_dropped_inputs_stay_dropped_for_the_whole_sequence_and_states_have_masks_of_their_own() -> None:
     layer = nn.LSTM(200, dropout=0.25, recurrent_dropout=0.5)
     model = network(layer)
+    model.network().threads = 1
     model.network().predict(data(400)[0], training=True)
     (operation,) = [o for o in model.network().plans(400, False)[0].operations if hasattr(o, "masks")]
     masks = operation.masks
