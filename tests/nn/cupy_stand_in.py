@@ -29,6 +29,7 @@ static float shared_room[1 << 18];
 #define __device__ static
 #define __shared__ static
 #define __syncthreads()
+#define __launch_bounds__(n)
 """
 ROOM = 48 * 1024  # bytes of shared memory that a kernel has without asking for more
 

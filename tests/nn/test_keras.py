@@ -17,6 +17,7 @@ from simulator import nn
 from simulator.nn.backend.cpu import recurrent
 
 os.environ["KERAS_BACKEND"] = "torch"
+os.environ["KERAS_TORCH_DEVICE"] = "cpu"  # on a GPU its convolutions have the few digits of TF32
 if os.environ.get("CI"):
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     import keras

@@ -57,7 +57,7 @@ def cupy() -> Any:
 @cache
 def kernel(source: str) -> Any:
     """A kernel by its text, compiled when it is launched first."""
-    name = re.search(r"__global__ void (\w+)", source)
+    name = re.search(r"__global__ .*?void (\w+)", source)
     assert name
     return cupy().RawKernel(PRELUDE + source.replace("__global__", 'extern "C" __global__'), name[1])
 

@@ -50,8 +50,8 @@ PRODUCT = """__device__ void product(const float* v, const float* M, int K, int 
 # A cell in C, for unit k of a step: h is the state before it, s the sums from U, z its place in Z, o that in (N, T, H);
 # extra is what it keeps. On the way back e is the state's gradient, d the gradients of the sums, direct the part that
 # goes to the state before without U.
-FORWARD = """__global__ void cell(int T, int H, const float* U, const float* b, const float* bU, float* Z,
-    float* before, float* extra, float* states) {{
+FORWARD = """__global__ __launch_bounds__(1024) void cell(int T, int H, const float* U, const float* b,
+    const float* bU, float* Z, float* before, float* extra, float* states) {{
   extern __shared__ float shared[];
   float *h = shared, *c = h + H, *r = c + H, *s = r + H, *room = s + {G} * H;
   for (int k = threadIdx.x; k < H; k += blockDim.x) h[k] = c[k] = 0.0f;
@@ -68,8 +68,8 @@ FORWARD = """__global__ void cell(int T, int H, const float* U, const float* b, 
     {last}
   }}
 }}"""
-BACKWARD = """__global__ void cell_back(int T, int H, int sequences, const float* U, const float* dy,
-    const float* before, const float* extra, const float* states, float* Z, float* ZU) {{
+BACKWARD = """__global__ __launch_bounds__(1024) void cell_back(int T, int H, int sequences, const float* U,
+    const float* dy, const float* before, const float* extra, const float* states, float* Z, float* ZU) {{
   extern __shared__ float shared[];
   float *dh = shared, *dc = dh + H, *d = dc + H, *direct = d + {G} * H, *room = direct + H;
   for (int k = threadIdx.x; k < H; k += blockDim.x) dh[k] = dc[k] = direct[k] = 0.0f;
