@@ -98,8 +98,8 @@ def full(shape: Any, value: float, dtype: Any) -> Array:
     return Array(np.full(shape, value, dtype))
 
 
-def array(values: np.ndarray, dtype: Any) -> Array:
-    return Array(np.array(values, dtype, order="C"))
+def array(values: np.ndarray, dtype: Any, order: Any = "K") -> Array:
+    return Array(np.array(values, dtype, order=order))
 
 
 def matmul(a: Array, b: Array, out: Array) -> None:

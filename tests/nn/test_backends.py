@@ -272,6 +272,12 @@ def test_what_cupy_lacks_is_refused(layer: Any) -> None:
         model.fit(np.ones((4, 4, 3)), np.ones((4, 1)), verbose=0)
 
 
+def test_a_cell_that_is_too_large_for_cupy_is_refused() -> None:
+    model = nn.Sequential([nn.Input((2, 1)), nn.LSTM(1200)])
+    with pytest.raises(SettingError, match=r"shared memory, 12,288 numbers\. Received: 1200 units, 13,200 numbers"):
+        model.network("cupy").predict(np.ones((1, 2, 1), np.float32))
+
+
 def test_without_cupy_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     device.cupy.cache_clear()
     monkeypatch.setitem(sys.modules, "cupy", None)
@@ -307,7 +313,7 @@ def test_the_stand_in_refuses_what_cupy_lacks() -> None:
         lambda: cp.matmul(a[:, :2], a[:2], out=a),
         lambda: a.T.reshape(16),
         lambda: a[np.array([1])],
-        lambda: device.copy(a, a[:, 0]),
+        lambda: cp.RawKernel("void f(float* x) { }", "f")((1,), (1,), (a[:, 0],)),
         lambda: cp.RawKernel("void f(int n, float* x) { }", "f")((1,), (1,), (4, a)),
         lambda: a.set(np.zeros((4, 4))),
     ):

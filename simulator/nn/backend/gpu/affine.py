@@ -14,7 +14,7 @@ from simulator.nn.backend.gpu.activation import CURVES, Curve
 from simulator.nn.backend.gpu.device import Array, Columns, Launch, entries, product
 from simulator.nn.backend.gpu.plan import Node, Operation, Plan, Weight
 from simulator.nn.backend.operation import Shape
-from simulator.tape.convolution import places_after
+from simulator.tape.convolution import places_after, places_transposed
 
 column_sums = Columns("column", "const float* x", "a += x[i];", "float* total", "total[i] = a;")
 
@@ -35,29 +35,26 @@ def _back(curve: Curve) -> Launch:
     return entries("curved_back", "const float* a, float* d", f"float s = a[i];\n    d[i] *= {curve.slope_at('s')};")
 
 
-class Affine(Operation):
-    """activation(rows @ W + b): bias and activation in one pass over the sums, in place."""
+class Biased(Operation):
+    """activation(sums + b): bias and activation in one pass over the sums, in place."""
 
     def __init__(self, plan: Plan, shape: Shape, x: Node, w: Weight, b: Weight | None) -> None:
         super().__init__(plan, shape, x, weights=[w, b])
         self.w, self.b, self.curve, self.activation = w, b, CURVES["linear"], "linear"
-        units = shape[-1]
-        self.kernel, self.sums = w.value.reshape(-1, units), self.y.reshape(-1, units)
+        self.sums = self.y.reshape(-1, shape[-1])
         self.dw, self.db = plan.gradient(w), plan.gradient(b)
-        if self.dw is not None:
-            self.dw = self.dw.reshape(-1, units)
-        self.parts = column_sums.parts(len(self.sums), units) if self.db is not None else None
+        self.parts = column_sums.parts(*self.sums.shape) if self.db is not None else None
 
-    def rows(self, plan: Plan) -> Array:
-        """The rows of the product, from the input."""
+    def add_up(self, plan: Plan) -> None:
+        """The sums from the input."""
         raise NotImplementedError
 
-    def drows(self, plan: Plan, errors: Array) -> None:
-        """The input's gradient from that of the sums."""
+    def add_up_back(self, plan: Plan, errors: Array) -> None:
+        """The gradients of W and of the input from that of the sums."""
         raise NotImplementedError
 
     def forward(self, plan: Plan) -> None:
-        product(self.rows(plan), self.kernel, self.sums)
+        self.add_up(plan)
         if self.b is not None:
             _biased(self.curve)(self.y.size, self.output.shape[-1], self.b.value, self.y)
         elif self.activation != "linear":
@@ -69,8 +66,30 @@ class Affine(Operation):
         errors = self.dy.reshape(self.sums.shape)
         if self.db is not None:
             column_sums(len(errors), self.parts, (errors,), (self.db,))
+        self.add_up_back(plan, errors)
+
+
+class Affine(Biased):
+    """activation(rows @ W + b)."""
+
+    def __init__(self, plan: Plan, shape: Shape, x: Node, w: Weight, b: Weight | None) -> None:
+        super().__init__(plan, shape, x, w, b)
+        self.kernel = w.value.reshape(-1, shape[-1])
+
+    def rows(self, plan: Plan) -> Array:
+        """The rows of the product, from the input."""
+        raise NotImplementedError
+
+    def drows(self, plan: Plan, errors: Array) -> None:
+        """The input's gradient from that of the sums."""
+        raise NotImplementedError
+
+    def add_up(self, plan: Plan) -> None:
+        product(self.rows(plan), self.kernel, self.sums)
+
+    def add_up_back(self, plan: Plan, errors: Array) -> None:
         if self.dw is not None:
-            product(self.rows(plan).T, errors, self.dw)
+            product(self.rows(plan).T, errors, self.dw.reshape(self.kernel.shape))
         if self.dx is not None:
             self.drows(plan, errors)
 
@@ -150,3 +169,33 @@ class Convolution(Affine):
         patches = plan.scratch("patches", len(self.sums), self.depth)
         product(errors, self.kernel.T, patches)
         _from_patches(self.dx.size, *self.where, patches, self.dx)
+
+
+class TransposedConvolution(Biased):
+    """A convolution the other way round: products of x (N, H, W, C) with K (kh, kw, F, C) are patches of the sums."""
+
+    def __init__(self, plan: Plan, x: Node, k: Weight, b: Weight | None, strides: Sequence[int], padding: str) -> None:
+        height, width, filters, channels = k.value.shape
+        each = zip(x.shape, (height, width), strides, strict=False)
+        found = [places_transposed(n, w, s, padding) for n, w, s in each]
+        shape = (*(count for count, _ in found), filters)
+        super().__init__(plan, shape, x, k, b)
+        self.where = (*shape, *x.shape[:2], height, width, *strides, *(cut for _, cut in found))
+        self.kernel = k.value.reshape(-1, channels)
+        self.rows = self.x.reshape(-1, channels)
+
+    def _patches(self, plan: Plan) -> Array:
+        return plan.scratch("patches", len(self.rows), len(self.kernel))
+
+    def add_up(self, plan: Plan) -> None:
+        patches = self._patches(plan)
+        product(self.rows, self.kernel.T, patches)
+        _from_patches(self.y.size, *self.where, patches, self.y)
+
+    def add_up_back(self, plan: Plan, errors: Array) -> None:
+        patches = self._patches(plan)
+        _patches(patches.size, *self.where, self.dy, patches)
+        if self.dw is not None:
+            product(patches.T, self.rows, self.dw.reshape(self.kernel.shape))
+        if self.dx is not None:
+            product(patches, self.kernel, self.dx.reshape(self.rows.shape))

@@ -277,8 +277,8 @@ class Resize(Operation):
         super().__init__(plan, (*size, channels), x)
         self.sizes, self.channels = ((height, size[0]), (width, size[1])), channels
         shares = [neighbours_of(old, new, interpolation).matrix(old) for old, new in self.sizes]
-        self.there = [cupy().array(s, np.float32) for s in shares]
-        self.back = [cupy().array(s.T, np.float32) for s in shares]
+        self.there = [cupy().array(s, np.float32, order="C") for s in shares]
+        self.back = [cupy().array(s.T, np.float32, order="C") for s in shares]
 
     def _resized(self, plan: Plan, x: Array, y: Array, shares: Sequence[Array], back: bool) -> None:
         (h, h2), (w, w2) = (size[::-1] if back else size for size in self.sizes)

@@ -16,7 +16,7 @@ import numpy as np
 from simulator.nn.backend.cpu.plan import AnyArray
 from simulator.nn.backend.cpu.plan import Array as HostArray
 from simulator.nn.backend.gpu.activation import Activation, applied, curve_of, softmax
-from simulator.nn.backend.gpu.affine import Affine
+from simulator.nn.backend.gpu.affine import Biased
 from simulator.nn.backend.gpu.device import Array, cupy, zeros
 from simulator.nn.backend.gpu.loss import Loss, takes_classes
 from simulator.nn.backend.gpu.operations import GpuOperations
@@ -95,7 +95,7 @@ class GpuNetwork(Network):
     def _from_logits(self, plan: Plan) -> bool:
         """Whether the loss takes what stands before the last activation, which saves digits and time."""
         last = plan.operations[-1]
-        if self.loss == "binary_crossentropy" and isinstance(last, Affine) and last.activation == "sigmoid":
+        if self.loss == "binary_crossentropy" and isinstance(last, Biased) and last.activation == "sigmoid":
             last.activation, last.curve, plan.last = "linear", curve_of("linear"), "sigmoid"
             return True
         wanted = "sigmoid" if self.loss == "binary_crossentropy" else "softmax"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from simulator.errors import SettingError
 from simulator.nn.backend.gpu import elementwise, normalization, pooling
 from simulator.nn.backend.gpu.activation import Activation, curve_of
-from simulator.nn.backend.gpu.affine import Affine, Convolution, Dense
+from simulator.nn.backend.gpu.affine import Biased, Convolution, Dense, TransposedConvolution
 from simulator.nn.backend.gpu.plan import Node, Plan, Weight
 from simulator.nn.backend.gpu.recurrent import Recurrent
 from simulator.nn.backend.operation import Carried, Cell, Operations, Shape
@@ -53,9 +53,14 @@ class GpuOperations(Operations[Node]):
         z = self.plan.append(Convolution(self.plan, image, wide, self._bias(bias), (*strides, 1), padding))
         return self.reshaped(z, (z.shape[0], z.shape[2]))
 
+    def transposed_convolution(self, x: Node, strides: Sequence[int], padding: str, bias: bool) -> Node:
+        kernel = self.weights["kernel"]
+        z = TransposedConvolution(self.plan, x, kernel, self._bias(bias), strides, padding)
+        return self.plan.append(z)
+
     def activated(self, z: Node, activation: str | None, meaning: str = "weighted sum") -> Node:
         name, last = activation or "linear", self.plan.operations[-1]
-        if isinstance(last, Affine) and last.output is z and name != "softmax":
+        if isinstance(last, Biased) and last.output is z and name != "softmax":
             last.activation, last.curve = name, curve_of(name)
             return z
         return self.activation(z, name)

@@ -16,6 +16,7 @@ from simulator.nn.backend.gpu.affine import column_sums
 from simulator.nn.backend.gpu.device import entries, product, start, zeros
 from simulator.nn.backend.gpu.plan import Node, Operation, Plan, Weight
 from simulator.nn.backend.operation import Cell
+from simulator.nn.option import require
 
 # out (J) = v (K) @ M (K, J), whose rows begin ld numbers apart; v and out lie in shared memory
 PRODUCT = """__device__ void product(const float* v, const float* M, int K, int J, int ld, float* out, float* room) {
@@ -46,6 +47,8 @@ PRODUCT = """__device__ void product(const float* v, const float* M, int K, int 
   __syncthreads();
 }
 """
+
+SHARED = 12_288  # numbers in the shared memory that every kernel has
 
 # A cell in C, for unit k of a step: h is the state before it, s the sums from U, z its place in Z, o that in (N, T, H);
 # extra is what it keeps. On the way back e is the state's gradient, d the gradients of the sums, direct the part that
@@ -204,6 +207,8 @@ class Recurrent(Operation):
         self.threads = min(1024, max(64, -(-columns // 32) * 32))
         room = max(self.threads, columns)
         self.shared = (3 + self.gates) * units + room
+        rule = f"A cell's states fit into a GPU's shared memory, {SHARED:,} numbers."
+        require(self.shared <= SHARED, rule, f"{units} units, {self.shared:,} numbers", 'Choose the backend "numpy".')
         self.flat = (n * steps, depth)
 
     def forward(self, plan: Plan) -> None:
