@@ -47,8 +47,9 @@ def main() -> None:
     tf32 += f"{torch.backends.cuda.matmul.allow_tf32}"
     lines = [
         f"`python -m benchmarks.gpu` on {torch.cuda.get_device_name(0)}, {versions}. Milliseconds per training step,",
-        f"float32, {TURNS} turns of each side; {tf32}. Ours through `fit`, which takes batches from the processor's",
-        "memory; PyTorch's data lie on the GPU. Ratio: our time over PyTorch's, above 1 where ours is slower.",
+        f"float32, {TURNS} turns of each side; {tf32}.",
+        "Ours through `fit`, which takes batches from the processor's memory; PyTorch's data lie on the GPU.",
+        "Ratio: our time over PyTorch's, above 1 where ours is slower.",
         "",
         f"| model | batch | PyTorch, ms | ours, ms | ratio (aim: at most {AIM}) |",
         "|---|---:|---:|---:|---:|",

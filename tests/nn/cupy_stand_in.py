@@ -47,6 +47,7 @@ class Array:
     shape = property(lambda self: self._a.shape)
     dtype = property(lambda self: self._a.dtype)
     size = property(lambda self: self._a.size)
+    flags = property(lambda self: self._a.flags)
     ndim = property(lambda self: self._a.ndim)
     nbytes = property(lambda self: self._a.nbytes)
     data = property(lambda self: SimpleNamespace(ptr=self._a.ctypes.data))

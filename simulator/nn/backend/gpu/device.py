@@ -89,6 +89,7 @@ def _given(argument: Any) -> Any:
         rule = "An array on the GPU has less than 2^31 numbers."
         require(argument < 2**31 - THREADS * BLOCKS, rule, argument, "Train with smaller batches.")
         return np.int32(argument)
+    assert argument.flags.c_contiguous, "a kernel reads an array in the order of its rows"
     return argument
 
 
