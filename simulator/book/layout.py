@@ -115,9 +115,10 @@ def _panel(sheet: str, groups: Sequence[list[Shown]], step: Step, width: float, 
     texts: list[Text] = []
     placed: list[Block] = []
     row = 0
-    for band in sorted({band for *_, band in blocks} | {0}):
+    bands = sorted({band for *_, band in blocks} | {0})
+    for band in bands:
         here = [(b, s) for b, s, k in blocks if k == band]
-        if step.labels is not None:
+        if len(bands) > 1:
             label, role = BANDS.get(band, ("update", "update"))
             texts.append(Text(row + (band == 0), 0, label, Style(fill=ROLES[role][1], size=9, color=MUTED)))
         for b, s in here:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -82,6 +83,13 @@ class Layer(Configured):
                 f"{type(self).__name__} needs {what}, a sample of {axes} {'axis' if axes == 1 else 'axes'}. "
                 f"Received: samples of shape {shape}. Check the layer before it."
             )
+
+
+def apart(layer: Layer) -> Layer:
+    """The same layer with states of its own, which begin with zeros."""
+    other = copy(layer)
+    other.carried = {}
+    return other
 
 
 def walk(output: Tensor) -> Iterator[Tensor]:

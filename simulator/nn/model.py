@@ -502,6 +502,25 @@ class Model:
         self._prepare(X)
         return build_network(self, Path(path), X, Y, epochs, batch_size, what, layout, against, engine, progress)
 
+    def trace_place(
+        self,
+        path: str | Path,
+        x: ArrayLike,
+        y: ArrayLike,
+        layer: int | str,
+        at: Sequence[int],
+        *,
+        engine: str = "ironcalc",
+    ) -> Verification:
+        """Write one place of this network as live formulas with its gradient, beside what the backend computed.
+
+        x is one sample, y its label as the loss wants it; layer and at are those of `simulator.nn.place.place_of`, which
+        says what they mean and what is raised.
+        """
+        from simulator.xlsx.build import build_place
+
+        return build_place(self, Path(path), x, y, layer, at, engine=engine)
+
 
 class Sequential(Model):
     """Layers, or models, one after the other. Without an Input at the start it takes its shape from the first data.

@@ -145,7 +145,7 @@ def trace_forward(output: Tensor, weights: dict[int, list[Weight]], numbers: dic
     tracer = _tracer(output, weights, numbers, inputs, 0)
     step = tracer.step
     step.output, _ = tracer.forward(training=False)
-    step.shown = _shown(step, tracer, [step.output])
+    step.shown = shown_of(step, tracer, [step.output])
     return step
 
 
@@ -198,7 +198,7 @@ def trace_step(
         memory.last(new)
         step.carries[parameter.serial] = Carry(step.first[w.symbol][0], new)
     roots = [step.cost, *step.gradients.values(), *step.updates.values(), *step.counter.values(), *memory.states]
-    step.shown = _shown(step, tracer, roots)
+    step.shown = shown_of(step, tracer, roots)
     return step
 
 
@@ -312,7 +312,7 @@ def _penalty(step: Step, tracer: Tracer, weights: dict[int, list[Weight]]) -> E 
     return total
 
 
-def _shown(step: Step, tracer: Tracer, roots: list[E]) -> list[Shown]:
+def shown_of(step: Step, tracer: Tracer, roots: list[E]) -> list[Shown]:
     """Every named array that the roots need, with its place, in the order of computation."""
     return [
         _placed(node, step, tracer)

@@ -1,7 +1,8 @@
 """How an array of any number of axes lies on a sheet.
 
 # kinds: "" by the number of axes; "turned" rows and columns exchanged (a row per unit); "column" a vector downwards;
-# "kernel" small grids, channels downwards and filters across; images are grids, samples downwards and channels across
+# "kernel" small grids, channels downwards and filters across; "pile" an
+# image's channels downwards, samples across; images are grids, samples downwards and channels across
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ def place(index: Index, shape: Shape, kind: str = "") -> tuple[int, int]:
         case 3, _:
             n, t, c = index
             return n * shape[1] + t, c
+        case 4, "pile":
+            n, i, j, c = index
+            return c * (shape[1] + GAP) + i, n * (shape[2] + GAP) + j
         case 4, "kernel":
             u, v, c, f = index
             return c * (shape[0] + GAP) + u, f * (shape[1] + GAP) + v

@@ -9,11 +9,13 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from simulator.book.network import network_workbook
+from simulator.book.place import place_workbook
 from simulator.book.workbook import Workbook, workbook_of
 from simulator.lessons.ledger import ledger_of
 from simulator.lessons.lesson import Lesson
 from simulator.nn.model import Model, epochs_checked
 from simulator.nn.option import one_of, require
+from simulator.nn.place import place_of
 from simulator.xlsx.recalculate import choose_engines
 from simulator.xlsx.verify import Verification, verify
 from simulator.xlsx.writer import Progress, beside, put_workbook
@@ -77,6 +79,26 @@ def build_network(
     else:
         workbook = network_workbook(model, x, y, epochs, batch_size, against=against)
     return written(workbook, path, engines, progress)
+
+
+def build_place(
+    model: Model,
+    path: Path,
+    x: ArrayLike,
+    y: ArrayLike,
+    layer: int | str,
+    at: Sequence[int],
+    sample: str = "",
+    engine: str = "ironcalc",
+) -> Verification:
+    """Write one place of a network beside path, verify it, and rename it; see `simulator.nn.place.place_of`.
+
+    sample says on the sheet which sample it is.
+    """
+    engines = choose_engines(engine)
+    require(path.suffix.lower() == ".xlsx", "A workbook's file ends in .xlsx.", f"'{path}'")
+    workbook = place_workbook(place_of(model, x, y, layer, at), sample)
+    return written(workbook, path, engines, lambda done, total: None)
 
 
 def written(workbook: Workbook, path: Path, engines: Sequence[str], progress: Progress) -> Verification:

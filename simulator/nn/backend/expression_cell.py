@@ -69,8 +69,11 @@ def _lstm(at: Expressions, cell: Cell, t: int, x: E, h: E, c: E) -> tuple[E, ...
     return at.call(o * tc, "h", "state", step=t), c
 
 
-def _gru(at: Expressions, cell: Cell, t: int, x: E, h: E) -> tuple[E, ...]:
-    """z and r are gates of x[t] @ W + h[t-1] @ U + b, g the candidate, h[t] = z*h[t-1] + (1-z)*g."""
+def _gru(at: Expressions, cell: Cell, t: int, x: E, h: E, own: E | None = None) -> tuple[E, ...]:
+    """z and r are gates of x[t] @ W + h[t-1] @ U + b, g the candidate, h[t] = z*h[t-1] + (1-z)*g.
+
+    own is the part of h[t-1] that belongs to these units, where they aren't all.
+    """
     gate, act = ACTIVATIONS[cell.recurrent_activation], ACTIVATIONS[cell.activation]
     u, units = at.weights["recurrent_kernel"], cell.units
     zx = weighted(x, at.weights["kernel"])
@@ -92,7 +95,7 @@ def _gru(at: Expressions, cell: Cell, t: int, x: E, h: E) -> tuple[E, ...]:
         k = _part(zx, units, 2) + rh @ take(u, positions_of(u)[:, 2 * units :], "{0}[g]")
     k = at.call(k, "k", "sum of the candidate", step=t)
     g = at.call(act(k), "g", "candidate", step=t)
-    return (at.call(z * h + (1 - z) * g, "h", "state", step=t),)
+    return (at.call(z * (h if own is None else own) + (1 - z) * g, "h", "state", step=t),)
 
 
 STEPS: dict[str, Callable[..., tuple[E, ...]]] = {"rnn": _rnn, "lstm": _lstm, "gru": _gru}

@@ -229,8 +229,10 @@ class Dropout(Random):
         np.multiply(self.x, self.mask, out=self.y)
 
     def backward(self, plan: Plan) -> None:
-        if self.dx is not None:
+        if self.dx is not None and plan.training:
             np.multiply(self.dy, self.mask, out=self.dx)
+        elif self.dx is not None:
+            np.copyto(self.dx, self.dy)
 
 
 class GaussianNoise(Random):

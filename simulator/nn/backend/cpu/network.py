@@ -30,7 +30,7 @@ from simulator.nn.backend.network import (
     state_of,
 )
 from simulator.nn.backend.operation import Carried
-from simulator.nn.layer import Layer, Tensor, walk
+from simulator.nn.layer import Layer, Tensor, apart, walk
 from simulator.nn.option import require
 from simulator.nn.recurrent import Bidirectional, Recurrent
 
@@ -98,12 +98,13 @@ class CpuNetwork(Network):
             shared: dict[Any, AnyArray] = {}
             meeting = Meeting(count)
             self._plans[key] = [
-                self._plan(Plan(k, slice(edges[k], edges[k + 1]), batch, learning, shared, meeting, seed=self.seed))
+                self.planned(Plan(k, slice(edges[k], edges[k + 1]), batch, learning, shared, meeting, seed=self.seed))
                 for k in range(count)
             ]
         return self._plans[key]
 
-    def _plan(self, plan: Plan) -> Plan:
+    def planned(self, plan: Plan) -> Plan:
+        """The plan, with its operations and their buffers."""
         uses: dict[int, int] = {}
         for tensor in walk(self.output):
             for source in tensor.inputs:
@@ -111,12 +112,14 @@ class CpuNetwork(Network):
         nodes: dict[int, Node] = {}
         for tensor in walk(self.output):
             if not tensor.inputs:
-                plan.start = nodes[id(tensor)] = Node(tensor.shape)
+                plan.start = nodes[id(tensor)] = Node(tensor.shape, learns=plan.keeps)
                 continue
             number = self.numbers[id(tensor.layer)]
-            alone = all(uses[id(t)] == 1 for t in tensor.inputs)
+            alone = not plan.keeps and all(uses[id(t)] == 1 for t in tensor.inputs)
+            layer, begun = (apart(tensor.layer) if plan.keeps else tensor.layer), len(plan.operations)
             at = CpuOperations(plan, self.weights[number], alone)
-            nodes[id(tensor)] = tensor.layer.call(at, *(nodes[id(t)] for t in tensor.inputs))
+            nodes[id(tensor)] = layer.call(at, *(nodes[id(t)] for t in tensor.inputs))
+            plan.made[id(tensor)] = nodes[id(tensor)], slice(begun, len(plan.operations))
         if plan.learning and self._from_logits(plan):
             last = plan.operations.pop()
             assert isinstance(last, Activation)
@@ -176,29 +179,33 @@ class CpuNetwork(Network):
     def gradients(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, Array, list[Work]]:
         """The mean loss of a batch, the predictions, and the work that leads to the gradients."""
         plans = self.plans(len(x), True)
-        loss_of, logits_of = self.losses
 
         def do(plan: Plan) -> tuple[float, Array]:
             plan.training, plan.step = True, self.step_number
             np.copyto(plan.start.array, inwards(x[plan.where]))
             plan.forward()
-            result = plan.operations[-1]
-            z, labels = classes_before_samples(result.y), labels_kept(y[plan.where])
-            d = result.output.grads[0]
-            of = logits_of if plan.last and logits_of is not None else loss_of
-            mine = None if weights is None else weights[plan.where]
-            factor = factor_of(1 / self.entries(y, z.shape[-2]), mine, z.ndim)
-            total = of(labels, z, classes_before_samples(d), factor)
-            p = result.y
-            if plan.last:
-                p = np.empty_like(result.y)
-                curve_of(plan.last).apply(result.y, p)
-            found = outwards(p).copy()
+            total, found = self.judged(plan, y, weights)
             plan.backward()
             return total, found
 
         found = self._each(plans, do)
         return sum(total for total, _ in found), np.concatenate([p for _, p in found]), self._work(plans)
+
+    def judged(self, plan: Plan, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, Array]:
+        """A plan's part of the mean loss of a batch, whose gradient is then at its last operation, and the answers."""
+        loss_of, logits_of = self.losses
+        result = plan.operations[-1]
+        z, labels = classes_before_samples(result.y), labels_kept(y[plan.where])
+        d = result.output.grads[0]
+        of = logits_of if plan.last and logits_of is not None else loss_of
+        mine = None if weights is None else weights[plan.where]
+        factor = factor_of(1 / self.entries(y, z.shape[-2]), mine, z.ndim)
+        total = of(labels, z, classes_before_samples(d), factor)
+        p = result.y
+        if plan.last:
+            p = np.empty_like(result.y)
+            curve_of(plan.last).apply(result.y, p)
+        return total, outwards(p).copy()
 
     def _work(self, plans: Sequence[Plan]) -> list[Work]:
         weights: dict[int, Weight] = {}

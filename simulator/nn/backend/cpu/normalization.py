@@ -63,13 +63,17 @@ class BatchNormalization(Operation):
         axes = self.dy.ndim
         self.dbeta: Array = self.dy.sum(axis=self.rest)
         self.dgamma: Array = (self.dy * self.xhat).sum(axis=self.rest)
+        factor = self.scale * self.gamma.value if self.gamma else self.scale
+        if not plan.training:  # the moving statistics don't follow the batch
+            if self.dx is not None:
+                np.multiply(self.dy, along(factor, axes), out=self.dx)
+            return
         both = plan.meeting.total(plan.number, np.stack([self.dbeta, self.dgamma])) / self.count
         if self.dx is None:
             return
         np.multiply(self.xhat, along(both[1], axes), out=self.dx)
         np.subtract(self.dy, self.dx, out=self.dx)
         np.subtract(self.dx, along(both[0], axes), out=self.dx)
-        factor = self.scale * self.gamma.value if self.gamma else self.scale
         np.multiply(self.dx, along(factor, axes), out=self.dx)
 
     def parts(self) -> list[tuple[Weight, Array]]:

@@ -189,6 +189,8 @@ class Plan:
     training: bool = False
     step: int = 0  # the number of the training step, from which random numbers follow
     seed: int = 0
+    keeps: bool = False  # every layer's operations as they are, in order, so that each result can be read
+    made: dict[int, tuple[Node, slice]] = field(default_factory=dict)  # a tensor's id -> its node, its operations
 
     @property
     def n(self) -> int:

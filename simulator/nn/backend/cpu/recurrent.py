@@ -69,6 +69,7 @@ class Recurrent(Operation):
         super().__init__(shape, x, weights=list(weights.values()))
         self.cell, self.sequences, self.named = cell, sequences, weights
         self.number, self.carried = number, carried
+        self.arrived: list[dict[str, Array]] | None = None  # `arriving` of every step, where somebody reads it
         self.masks: Array | None = None  # (1 or gates, H + D + 1, n), of h, x and 1, for every step
         self.act, self.gate = curve_of(cell.activation), curve_of(cell.recurrent_activation)
         # sigmoid(z) = tanh(z/2)/2 + 1/2 = 1/(1 + exp(-z)), tanh(z) = 2/(1 + exp(-2z)) - 1: one function for all, what
@@ -163,9 +164,13 @@ class Recurrent(Operation):
                 part[...] = mask_of(rng, part.shape, rate)
         return masks
 
+    def stepwise(self) -> dict[str, Array]:
+        """The states, the first of each from before step 1."""
+        return {"h": self.states}
+
     def going_on(self) -> dict[str, Array]:
         """What a batch takes over from the one before, step by step, if anything."""
-        return {} if self.carried is None else {"h": self.states}
+        return {} if self.carried is None else self.stepwise()
 
     def carried_in(self, name: str, plan: Plan) -> AnyArray:
         """This plan's columns of a state that goes on. Raises SettingError for a batch of another size."""
@@ -243,6 +248,12 @@ class Recurrent(Operation):
         """Add what comes to a state from above."""
         if error is not None:
             np.add(dh, error, out=dh)
+        if self.arrived is not None:
+            self.arrived.insert(0, self.arriving())
+
+    def arriving(self) -> dict[str, Array]:
+        """What has come to the states of a step from above and from the steps after it."""
+        return {"h": self.dh.copy()}
 
     def collect(self) -> None:
         """The gradients of the weights, one product over all steps and samples, and of the input."""
@@ -313,8 +324,11 @@ class LSTM(Recurrent):
         self.acts = self.empty(self.steps, self.h)  # act(c), then d h / d c
         self.dc = self.empty(self.h)
 
-    def going_on(self) -> dict[str, Array]:
-        return super().going_on() if self.carried is None else super().going_on() | {"c": self.cells}
+    def stepwise(self) -> dict[str, Array]:
+        return super().stepwise() | {"c": self.cells}
+
+    def arriving(self) -> dict[str, Array]:
+        return super().arriving() | {"c": self.dc.copy()}
 
     def run(self, m: Array) -> None:
         m, h, one = self.grouped(m), self.h, self.one
