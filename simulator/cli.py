@@ -420,6 +420,33 @@ def run(
     typer.echo(f"Open {page}; figures, record.json and a workbook lie beside it.")
 
 
+@app.command()
+def trace(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="An experiment of 'simulator experiments'.")],
+    layer: Annotated[str, typer.Option("--layer", help="Its number or name.")],
+    at: Annotated[str, typer.Option("--at", help="The place in its result, from 0: ROW,COLUMN,CHANNEL, UNIT, STEP.")],
+    sample: Annotated[int, typer.Option("--sample", help="Of the test, from 0.")] = 0,
+    model: Annotated[Path | None, typer.Option("--model", help="A run's folder or a saved model.")] = None,
+    engine: Engine = "ironcalc",
+    out: Annotated[Path | None, typer.Option("--out", help="The workbook.")] = None,
+) -> None:
+    """Open one place of a trained network as live formulas with its gradient, beside what the backend computed."""
+    from simulator.experiments import find_experiment
+    from simulator.experiments.run import trained
+    from simulator.xlsx.build import build_place
+
+    experiment = find_experiment(name)
+    place = at.replace(" ", "").split(",")
+    if not all(part.isdecimal() for part in place):
+        raise SettingError(f"--at takes whole numbers from 0, with commas between. Received: '{at}'.")
+    network, task = trained(experiment, model or Path("reports") / experiment.name)
+    x, y = task.sample(sample)
+    path = out or Path("-".join([experiment.name, layer, *place]) + ".xlsx")
+    found = build_place(network, path, x, y, layer, [int(part) for part in place], str(sample), engine)
+    if not _say(found):
+        raise typer.Exit(1)
+
+
 def _settings(changes: list[str] | None, *, words: bool = False) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for change in changes or ():

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from simulator.book.given import Given
-from simulator.book.layout import FIRST_ROW, equation_of, lay_out
+from simulator.book.layout import equation_of, lay_out
 from simulator.book.numbers import DATA, PARAMETERS
 from simulator.book.step import panel_sheet
 from simulator.book.workbook import At, Workbook
 from simulator.nn.place import Place
-from simulator.sheet.address import a1
 from simulator.sheet.grid import extent, is_picture
 from simulator.sheet.panel import Spread
 from simulator.sheet.sheet import Highlight, Sheet
@@ -85,7 +84,9 @@ def _front(place: Place, spread: Spread, sample: str, known: Given, changed: Map
     """What the place is, and every number that the backend has too, beside its formula."""
     sheet = Sheet(PLACE, "#374151")
     sheet.put(0, 0, f"{place.model.name}: {place.title}", TITLE)
-    sheet.put(1, 0, "The layer's own equations on what the place uses, beside what the NumPy backend computed.", SUBTITLE)
+    sheet.put(
+        1, 0, "The layer's own equations on what the place uses, beside what the NumPy backend computed.", SUBTITLE
+    )
     lines = [
         ("sample", sample or "the one given"),
         ("label", _short(place.label)),
@@ -109,7 +110,7 @@ def _front(place: Place, spread: Spread, sample: str, known: Given, changed: Map
     list_row = first + 1
     values = spread.values[0]
     sheet.put(first - 1, 0, "Every number", HEADING)
-    columns = ["array", "entry", "formula", "backend", "difference", "allowed"]
+    columns = ["array", "entry", "formula", "backend", "difference"]
     sheet.put_row(first, 0, columns, header("given", level=2))
     for k, compared in enumerate(place.compared):
         node, begun = compared.node, list_row

@@ -95,3 +95,9 @@ def find_experiment(name: str) -> Experiment:
 def whole(value: Any, what: str) -> int:
     require(is_whole(value) and value > 0, f"{what} is a whole number above 0.", repr(value))
     return int(value)
+
+
+def in_range(number: int, count: int, what: str) -> int:
+    """The number. Raises SettingError unless there is such a sample."""
+    require(0 <= number < count, f"--sample is from 0 to {count - 1:,}, {what}.", number)
+    return number

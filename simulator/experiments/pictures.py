@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from simulator.datasets.image import Images, load_images
 from simulator.experiments.activity import activity_of
-from simulator.experiments.experiment import Experiment, Settings, at_once, whole
+from simulator.experiments.experiment import Experiment, Settings, at_once, in_range, whole
 from simulator.experiments.task import History, Measure, Task, Tested
 from simulator.nn.callback import Callback
 from simulator.nn.metric import confusion_matrix
@@ -47,6 +47,10 @@ class Pictures(Task):
             shuffle=self.shuffle,
             callbacks=[keeper],
         )
+
+    def sample(self, number: int) -> tuple[Any, Any]:
+        k = in_range(number, len(self.images.x_test), "a picture of the test")
+        return self.images.x_test[k], self.images.y_test[k]
 
     def test(self, model: Model, history: History) -> Tested:
         images = self.images

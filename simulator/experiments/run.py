@@ -32,6 +32,7 @@ from simulator.nn.callback import Callback, Logs
 from simulator.nn.memory import free_memory, in_gib, require_room
 from simulator.nn.model import Model
 from simulator.nn.option import require
+from simulator.nn.store import load_model
 
 CHECKPOINT = "checkpoint.safetensors"
 TASKS: dict[str, type[Task]] = {
@@ -156,18 +157,48 @@ def _smaller(settings: Settings) -> tuple[list[int], str]:
     return [size >> k for k in range(1, size.bit_length())], "batch_size"
 
 
-def _checkpoint(path: Path, settled: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """What a checkpoint says of its run, and its arrays."""
+def trained(experiment: Experiment, where: Path) -> tuple[Model, Task]:
+    """The network that a run has left in a folder, or that `Model.save` has written to a file, and the run's data.
+
+    Raises ModelError where there is none.
+    """
+    if where.is_file():
+        settings = experiment.settings_with({})
+        return load_model(where), TASKS[experiment.data](experiment, settings, 0, None)
+    path = where / CHECKPOINT
+    said, state = _kept(
+        path,
+        f"A network that is looked into has been trained. Received: '{path}' ({{}}). "
+        f"Train it first: simulator run {experiment.name}. --model takes another run's folder, or a saved model.",
+    )
+    settled = said["settled"]
+    model = experiment.build(settled["settings"], settled["seed"])
+    model.network().restore(state)
+    model.updated()
+    model.reset_states()
+    return model, TASKS[experiment.data](experiment, settled["settings"], settled["seed"], settled["samples"])
+
+
+def _kept(path: Path, rule: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """What a checkpoint says, and its arrays. Raises ModelError with the rule, which has a place for the reason."""
     try:
         with safe_open(str(path), "numpy") as file:
             said = json.loads(file.metadata()["run"])
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
-        before = {"epoch": int(said["epoch"]), "history": said["history"], "notes": said["notes"]}
-        before["seconds"] = float(said["seconds"])
+        said = {"epoch": int(said["epoch"]), "seconds": float(said["seconds"])} | {
+            name: said[name] for name in ("history", "notes", "settled")
+        }
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(
-            f"--resume goes on from a checkpoint that a run has kept. Received: '{path}' ({error}). Run it without."
-        ) from None
+        raise ModelError(rule.format(error)) from None
+    return said, state
+
+
+def _checkpoint(path: Path, settled: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """What a checkpoint says of its run, and its arrays."""
+    before, state = _kept(
+        path, f"--resume goes on from a checkpoint that a run has kept. Received: '{path}' ({{}}). Run it without."
+    )
+    said = before
     for name, value in settled.items():
         if said["settled"].get(name) != value:
             raise SettingError(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from simulator.datasets.series import FEATURES, TEMPERATURE, load_climate
 from simulator.errors import SettingError
-from simulator.experiments.experiment import Experiment, Settings, whole
+from simulator.experiments.experiment import Experiment, Settings, in_range, whole
 from simulator.experiments.task import History, Measure, Task, Tested
 from simulator.nn.callback import Callback
 from simulator.nn.model import Model
@@ -64,6 +64,10 @@ class Series(Task):
             validation_data=(self.held.x, self.held.y),
             callbacks=[keeper],
         )
+
+    def sample(self, number: int) -> tuple[Any, Any]:
+        k = in_range(number, len(self.tests.x), "a window of the test")
+        return self.tests.x[k], self.tests.y[k]
 
     def test(self, model: Model, history: History) -> Tested:
         self.answers = model.predict(self.tests.x, TESTED)

@@ -53,6 +53,10 @@ class Task(ABC):
     @abstractmethod
     def test(self, model: Model, history: History) -> Tested: ...
 
+    @abstractmethod
+    def sample(self, number: int) -> tuple[Any, Any]:
+        """Sample and label of that number, counted from 0, of what the network is tested on. Raises SettingError."""
+
     def measured(self, logs: Logs) -> Logs:
         """The numbers of an epoch, with those that follow from them."""
         return logs

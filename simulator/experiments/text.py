@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from simulator.datasets.text import Text as Tokens
 from simulator.datasets.text import load_text
 from simulator.errors import SettingError
-from simulator.experiments.experiment import Experiment, Settings, whole
+from simulator.experiments.experiment import Experiment, Settings, in_range, whole
 from simulator.experiments.task import History, Measure, Task, Tested
 from simulator.nn.callback import Callback, Logs
 from simulator.nn.model import Model
@@ -80,6 +81,11 @@ class Text(Task):
         """What the network writes after the prefixes, in epochs 1, 2, 5, 10, 20, 50, ..."""
         leading = str(epoch).rstrip("0")
         return self.written(model) if leading in {"1", "2", "5"} else None
+
+    def sample(self, number: int) -> tuple[Any, Any]:
+        x, y = self.sequences(0)
+        k = in_range(number, len(x), "a sequence of the first epoch")
+        return one_hot(x[k], len(self.tokens.tokens)), y[k]
 
     def test(self, model: Model, history: History) -> Tested:
         found = {"perplexity": history["perplexity"][-1], "best perplexity": min(history["perplexity"])}

@@ -514,8 +514,8 @@ class Model:
     ) -> Verification:
         """Write one place of this network as live formulas with its gradient, beside what the backend computed.
 
-        x is one sample, y its label as the loss wants it; layer and at are those of `simulator.nn.place.place_of`, which
-        says what they mean and what is raised.
+        x is one sample, y its label as the loss wants it; `simulator.nn.place.place_of` says what layer and at mean,
+        and what is raised.
         """
         from simulator.xlsx.build import build_place
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from simulator.errors import LayoutError, SettingError, did_you_mean
+from simulator.nn.backend.cpu.network import CpuNetwork
 from simulator.nn.backend.cpu.reading import Reading
 from simulator.nn.backend.expression import Expressions, Seen
 from simulator.nn.backend.expression_cell import STEPS
@@ -48,7 +50,6 @@ from simulator.nn.convolution import (
     MaxPooling1D,
     MaxPooling2D,
 )
-from simulator.nn.initializer import Array
 from simulator.nn.layer import Layer, Tensor, WeightSpec
 from simulator.nn.loss import LOSSES
 from simulator.nn.model import Model
@@ -60,6 +61,7 @@ from simulator.tape.convolution import places_after
 from simulator.tape.expression import Expression, given, literal
 
 E = Expression
+Array = NDArray[Any]
 Part = slice | int
 FLOAT32 = 1e-5  # a sum of some thousand numbers in float32, beside the largest number that goes into it
 MOST_CELLS = 20_000
@@ -133,7 +135,9 @@ def place_of(model: Model, x: Any, y: Any, layer: int | str, at: Sequence[int]) 
     tensor = _tensor_of(model, layer)
     at = tuple(at)
     _check_at(model, tensor, at)
-    reading = Reading(model.network(), np.asarray(xs, np.float32), ys)
+    network = model.network("numpy")
+    assert isinstance(network, CpuNetwork)
+    reading = Reading(network, np.asarray(xs, np.float32), ys)
     draft = _Draft(model, tensor, reading, at, ys)
     place = _moment(draft) if isinstance(tensor.layer, Recurrent) else _entry(draft)
     cells = sum(math.prod(s.node.shape) for s in place.step.shown)
@@ -328,14 +332,18 @@ def used_by(model: Model, tensor: Tensor, at: tuple[int, ...], *, whole: bool) -
         small: Layer = replace(layer, units=count)
         return Used(small, ((*before, every),), {"kernel": (every, unit), "bias": (unit,)}, row)
     if isinstance(layer, Conv1D | Conv2D):
-        windows = [_window(*w) for w in zip(shape, layer.kernel_size, layer.strides, at, [layer.padding] * 2, strict=False)]
+        windows = [
+            _window(*w) for w in zip(shape, layer.kernel_size, layer.strides, at, [layer.padding] * 2, strict=False)
+        ]
         small = replace(layer, filters=count, strides=1, padding="valid")
         kernel = (*[every] * len(layer.kernel_size), every, unit)
         part = (*(part for part, _ in windows), every)
         padding = (*(outside for _, outside in windows), (0, 0))
         return Used(small, (part,), {"kernel": kernel, "bias": (unit,)}, row, padding)
     if isinstance(layer, POOLINGS):
-        windows = [_window(*w) for w in zip(shape, layer.pool_size, layer.strides, at, [layer.padding] * 2, strict=False)]
+        windows = [
+            _window(*w) for w in zip(shape, layer.pool_size, layer.strides, at, [layer.padding] * 2, strict=False)
+        ]
         size = tuple(part.stop - part.start for part, _ in windows)
         small = replace(layer, pool_size=size, strides=size, padding="valid")
         return Used(small, ((*(part for part, _ in windows), unit),), {}, row)
@@ -346,7 +354,9 @@ def used_by(model: Model, tensor: Tensor, at: tuple[int, ...], *, whole: bool) -
         return Used(layer, (row,), dict.fromkeys(names, (unit,)), row)
     if isinstance(layer, Embedding):
         small = replace(layer, output_dim=1)
-        return Used(small, ((slice(at[0], at[0] + 1),),), {"embeddings": (every, unit)}, (slice(at[0], at[0] + 1), unit))
+        return Used(
+            small, ((slice(at[0], at[0] + 1),),), {"embeddings": (every, unit)}, (slice(at[0], at[0] + 1), unit)
+        )
     if isinstance(layer, ENTRIES):
         return Used(layer, (row,) * len(tensor.inputs), {}, row)
     raise SettingError(
@@ -443,4 +453,3 @@ def _moment(draft: _Draft) -> Place:
         return [*found, Compared(sums, moment.errors[None, columns], FLOAT32 * largest)]
 
     return draft.finished(cost, [x, *states, *weights.values()], compare)
-

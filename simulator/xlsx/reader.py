@@ -65,6 +65,8 @@ def _workbook_of(book: Any, path: Path) -> Workbook:
     others = {
         "template": "a template to fill in. Mark it with 'simulator check'.",
         "answers": "the answers of a roster. Write it again with 'simulator template', which verifies it.",
+        "place": "a place of a trained network. Write it again with 'simulator trace', which verifies it.",
+        "experiment": "the report of a run, whose numbers no lesson computes.",
     }
     for word, what in others.items():
         if word in described:

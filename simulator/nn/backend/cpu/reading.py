@@ -87,7 +87,8 @@ class Reading:
 
     def value(self, tensor: Tensor) -> Array:
         if self.takes_over(tensor):
-            return self.answer[0]
+            answer: Array = self.answer[0]
+            return answer
         return _one(self.results[id(self._made(tensor)[0])])
 
     def gradient(self, tensor: Tensor) -> Array:
@@ -124,7 +125,7 @@ class Reading:
             {name: a[step, :, 0].copy() for name, a in states.items()},
             {name: a[step + 1, :, 0].copy() for name, a in states.items()},
             {name: a[:, 0] for name, a in operation.arrived[step].items()},
-            operation.back(operation.errors[step, :, 0]),
+            np.asarray(operation.back(operation.errors[step, :, 0]), np.float32),
         )
 
 
