@@ -132,6 +132,7 @@ def run_experiment(
         "kind": task.kind,
         **settled,
         "epochs": len(history["loss"]),
+        "epochs of the log book": experiment.epochs,
         "results": tested.results | {"parameters": model.count_params()},
         "log book": dict(experiment.reported),
         "remark": experiment.remark,

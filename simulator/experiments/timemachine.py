@@ -49,7 +49,7 @@ def experiment(cell: str, build: Callable[..., Layer], perplexity: float, speed:
     )
 
 
-FASTER = "these are of equations step by step on a GPU; a library's layer reaches {} at {} tokens a second"
+FASTER = "that these are of equations written step by step; a library's layer reaches {} at {} tokens a second"
 TIMEMACHINE = [
     experiment(
         "RNN",

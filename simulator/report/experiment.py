@@ -83,7 +83,8 @@ def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
         f'<p><img alt="{e(path.stem)}" src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"></p>'
         for path in figures
     ]
-    speed = record["speed"]
+    speed, asked = record["speed"], record["epochs of the log book"]
+    few = f", where the log book has {asked}" if record["epochs"] != asked else ""
     remark = f"<p>The log book also notes: {e(record['remark'])}.</p>" if record["remark"] else ""
     return "\n".join(
         [
@@ -91,7 +92,7 @@ def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
             '<meta name="viewport" content="width=device-width,initial-scale=1">',
             f"<title>{e(record['title'])}</title><style>{STYLE}</style></head><body>",
             f"<h1>{e(record['title'])}</h1>",
-            f"<p>{e(record['data'])}, {record['samples']:,} samples to train on, {record['epochs']} epochs, "
+            f"<p>{e(record['data'])}, {record['samples']:,} samples to train on, {record['epochs']} epochs{few}, "
             f"{e(listed(record['settings']))}, seed {record['seed']}. "
             f"{record['seconds']:,.0f} s on {e(record['machine'])}: "
             f"{record[speed]:,} {speed}.</p>",
