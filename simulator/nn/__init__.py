@@ -18,6 +18,7 @@ from simulator.nn import (
     regularizers,
     utils,
 )
+from simulator.nn.augmentation import RandomFlip, RandomRotation, RandomZoom
 from simulator.nn.basic import (
     ELU,
     Activation,
@@ -115,6 +116,9 @@ __all__ = [
     "MultiHeadAttention",
     "Multiply",
     "RMSprop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomZoom",
     "ReLU",
     "Rescaling",
     "Reshape",

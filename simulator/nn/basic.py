@@ -25,9 +25,14 @@ def units_checked(layer: Any) -> None:
 
 def rate_checked(layer: Any, name: str) -> None:
     """The share that training drops, and the seed that it is drawn from."""
-    rate, seed = getattr(layer, name), layer.seed
+    rate = getattr(layer, name)
     good = isinstance(rate, int | float) and 0 <= rate < 1
     require(good, f"{type(layer).__name__} needs a {name} from 0 to below 1.", rate)
+    seed_checked(layer)
+
+
+def seed_checked(layer: Any) -> None:
+    seed = layer.seed
     good = seed is None or (is_whole(seed) and seed >= 0)
     require(good, f"{type(layer).__name__} needs a seed that is a whole number from 0.", repr(seed))
 

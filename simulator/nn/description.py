@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import SettingError, SimulatorError, did_you_mean
-from simulator.nn import basic, convolution, features, recurrent, resizing
+from simulator.nn import augmentation, basic, convolution, features, recurrent, resizing
 from simulator.nn.basic import Input, InputLayer
 from simulator.nn.layer import Layer, walk
 from simulator.nn.model import Model
@@ -38,7 +38,7 @@ from simulator.nn.regularizer import L1L2
 
 TYPES: dict[str, type[Layer]] = {
     name: value
-    for module in (basic, features, convolution, recurrent, resizing)
+    for module in (basic, features, convolution, recurrent, resizing, augmentation)
     for name, value in vars(module).items()
     if isinstance(value, type)
     and issubclass(value, Layer)

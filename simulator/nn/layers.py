@@ -1,5 +1,6 @@
 """All layers, as Keras groups them."""
 
+from simulator.nn.augmentation import RandomFlip, RandomRotation, RandomZoom
 from simulator.nn.basic import (
     ELU,
     Activation,
@@ -71,6 +72,9 @@ __all__ = [
     "MaxPooling2D",
     "MultiHeadAttention",
     "Multiply",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomZoom",
     "ReLU",
     "Rescaling",
     "Reshape",

@@ -18,7 +18,7 @@ from simulator.datasets.playground import FEATURES
 from simulator.nn.activation import ACTIVATIONS
 from simulator.nn.backend.expression_cell import unrolled
 from simulator.nn.backend.interpolation import neighbours_of
-from simulator.nn.backend.operation import Carried, Cell, Operations, Shape
+from simulator.nn.backend.operation import Carried, Cell, Movement, Operations, Shape
 from simulator.nn.initializer import Array
 from simulator.nn.option import chosen, require
 from simulator.tape import namespace as tape
@@ -233,6 +233,12 @@ class Expressions(Operations[E]):
             else:
                 x = taken(near.low)
         return self.result(x, "A", f"{size[0]} x {size[1]} places, {interpolation}")
+
+    def moved(self, x: E, movement: Movement, seed: int | None) -> E:
+        rule, received = "A workbook shows no pictures moved at random.", "RandomFlip, RandomRotation or RandomZoom"
+        advice = 'Train it with fit on the backend "numpy", or write the workbook with what="forward".'
+        require(not self.training, rule, received, advice)
+        return x
 
     def turned_round(self, x: E) -> E:
         return take(x, positions_of(x)[:, ::-1], "{0} turned round")

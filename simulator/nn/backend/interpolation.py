@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 INTERPOLATIONS = ("bilinear", "nearest")
+FILL_MODES = ("reflect", "nearest", "wrap", "constant")
 
 
 class Neighbours(NamedTuple):
@@ -40,3 +41,24 @@ def neighbours_of(size: int, wanted: int, interpolation: str) -> Neighbours:
     middle = np.clip(middle - 0.5, 0, size - 1)
     low = np.floor(middle).astype(np.int64)
     return Neighbours(low, np.minimum(low + 1, size - 1), middle - low)
+
+
+def inside(
+    place: NDArray[np.float64], share: NDArray[np.float64], size: int, fill_mode: str
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Places of an axis that may lie outside, as those that are shown for them, and their shares.
+
+    >>> before = np.arange(-2.0, 4)
+    >>> [inside(before, np.ones(6), 2, mode)[0].tolist() for mode in ("reflect", "nearest", "wrap")]
+    [[1, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 1], [0, 1, 0, 1, 0, 1]]
+    >>> inside(before, np.ones(6), 2, "constant")[1].tolist()
+    [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]
+    """
+    at = place.astype(np.int64)
+    if fill_mode == "reflect":
+        at = at % (2 * size)
+        return np.minimum(at, 2 * size - 1 - at), share
+    if fill_mode == "wrap":
+        return at % size, share
+    near = np.clip(at, 0, size - 1)
+    return near, share * (near == at) if fill_mode == "constant" else share

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -32,6 +32,15 @@ class Cell(NamedTuple):
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
     seed: int | None = None
+
+
+class Movement(NamedTuple):
+    """Pictures moved at random: drawn gives (n, 2, 3), the row and column that a new place (row, column, 1) shows."""
+
+    drawn: Callable[[np.random.Generator, int], NDArray[np.float64]]
+    interpolation: str
+    fill_mode: str
+    fill_value: float = 0.0
 
 
 class Operations(Generic[T]):
@@ -124,6 +133,10 @@ class Operations(Generic[T]):
 
     def resized(self, x: T, size: Sequence[int], interpolation: str) -> T:
         """Images x (N, H, W, C) in another size (height, width); interpolation is "bilinear" or "nearest"."""
+        raise NotImplementedError
+
+    def moved(self, x: T, movement: Movement, seed: int | None) -> T:
+        """Images x (N, H, W, C) moved in training, each sample by a draw of its own."""
         raise NotImplementedError
 
     def turned_round(self, x: T) -> T:

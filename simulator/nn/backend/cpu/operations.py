@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from simulator.errors import SettingError
 from simulator.nn.backend.cpu import activation, dense, elementwise, normalization, pooling
 from simulator.nn.backend.cpu.convolution import Convolution
+from simulator.nn.backend.cpu.moving import Move
 from simulator.nn.backend.cpu.plan import Node, Plan, Weight
 from simulator.nn.backend.cpu.recurrent import recurrent
 from simulator.nn.backend.cpu.resizing import Resize
 from simulator.nn.backend.cpu.transposed import TransposedConvolution
 from simulator.nn.backend.cpu.winograd import convolution
-from simulator.nn.backend.operation import Carried, Cell, Operations, Shape
+from simulator.nn.backend.operation import Carried, Cell, Movement, Operations, Shape
 
 
 @dataclass
@@ -140,6 +141,9 @@ class CpuOperations(Operations[Node]):
 
     def resized(self, x: Node, size: Sequence[int], interpolation: str) -> Node:
         return self.plan.append(Resize(x, size, interpolation))
+
+    def moved(self, x: Node, movement: Movement, seed: int | None) -> Node:
+        return self.plan.append(Move(x, movement, self.place, seed))
 
     def turned_round(self, x: Node) -> Node:
         return self.plan.append(elementwise.TurnRound(x))

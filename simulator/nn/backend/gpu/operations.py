@@ -11,7 +11,7 @@ from simulator.nn.backend.gpu.activation import Activation, curve_of
 from simulator.nn.backend.gpu.affine import Biased, Convolution, Dense, TransposedConvolution
 from simulator.nn.backend.gpu.plan import Node, Plan, Weight
 from simulator.nn.backend.gpu.recurrent import Recurrent
-from simulator.nn.backend.operation import Carried, Cell, Operations, Shape
+from simulator.nn.backend.operation import Carried, Cell, Movement, Operations, Shape
 from simulator.nn.option import require
 
 
@@ -119,6 +119,10 @@ class GpuOperations(Operations[Node]):
 
     def resized(self, x: Node, size: Sequence[int], interpolation: str) -> Node:
         return self.plan.append(elementwise.Resize(self.plan, x, size, interpolation))
+
+    def moved(self, x: Node, movement: Movement, seed: int | None) -> Node:
+        rule = 'The backend "cupy" has no pictures moved at random.'
+        raise SettingError(f'{rule} Received: RandomFlip, RandomRotation or RandomZoom. Choose the backend "numpy".')
 
     def turned_round(self, x: Node) -> Node:
         return self.plan.append(elementwise.TurnRound(self.plan, x))
