@@ -272,7 +272,7 @@ def ledger_of(model: Model, X: NDArray[np.float64], Y: NDArray[np.float64] | Non
     ('t1', 't2', 'i1', 'i2', 'w1', 'w2')
     """
     layers = model.layers
-    dense = [layer for layer in layers if isinstance(layer, Dense) and layer.kernel_regularizer is None]
+    dense = [x for x in layers if isinstance(x, Dense) and x.kernel_regularizer is None and x.bias_regularizer is None]
     require(len(dense) == len(layers), "A ledger shows Dense layers without penalty.", ", ".join(map(str, layers)))
     biased = {layer.use_bias for layer in dense}
     require(len(biased) == 1, "A ledger has biases in all layers or in none.", "some with, some without")

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 from simulator.errors import ShapeError
 from simulator.nn.activation import ACTIVATIONS
 from simulator.nn.backend.operation import Operations, Shape, T
+from simulator.nn.initializer import Initializer
 from simulator.nn.layer import Layer, Tensor, WeightSpec
 from simulator.nn.option import chosen, is_whole, require
-from simulator.nn.regularizer import regularizer_of
 
 
 def units_checked(layer: Any) -> None:
@@ -70,14 +70,15 @@ class Dense(Layer):
     units: int = 0
     activation: str | None = None
     use_bias: bool = True
-    kernel_initializer: str = "glorot_uniform"
-    bias_initializer: str = "zeros"
+    kernel_initializer: str | Initializer = "glorot_uniform"
+    bias_initializer: str | Initializer = "zeros"
     kernel_regularizer: Any = None
+    bias_regularizer: Any = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         units_checked(self)
         chosen("An activation", self.activation or "linear", ACTIVATIONS)
-        self.kernel_regularizer = regularizer_of(self.kernel_regularizer)
 
     def shape_of(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -91,7 +92,9 @@ class Dense(Layer):
             WeightSpec("kernel", "W", shape, self.kernel_initializer, "weights", "turned", self.kernel_regularizer)
         ]
         if self.use_bias:
-            specs.append(WeightSpec("bias", "b", (self.units,), self.bias_initializer, "biases", "column"))
+            specs.append(
+                WeightSpec("bias", "b", (self.units,), self.bias_initializer, "biases", "column", self.bias_regularizer)
+            )
         return specs
 
     def call(self, at: Operations[T], *x: T) -> T:
@@ -235,7 +238,8 @@ class Embedding(Layer):
 
     input_dim: int = 0
     output_dim: int = 0
-    embeddings_initializer: str = "random_uniform"
+    embeddings_initializer: str | Initializer = "random_uniform"
+    embeddings_regularizer: Any = None
 
     def shape_of(self, *inputs: Shape) -> Shape:
         for size in (self.input_dim, self.output_dim):
@@ -245,7 +249,8 @@ class Embedding(Layer):
 
     def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
         shape = (self.input_dim, self.output_dim)
-        return [WeightSpec("embeddings", "E", shape, self.embeddings_initializer, "embeddings", "turned")]
+        first, penalty = self.embeddings_initializer, self.embeddings_regularizer
+        return [WeightSpec("embeddings", "E", shape, first, "embeddings", "turned", penalty)]
 
     def call(self, at: Operations[T], *x: T) -> T:
         return at.embedding(x[0], self.input_dim)
@@ -374,7 +379,7 @@ class MultiHeadAttention(Layer):
     num_heads: int = 1
     key_dim: int = 0
     use_bias: bool = True
-    kernel_initializer: str = "glorot_uniform"
+    kernel_initializer: str | Initializer = "glorot_uniform"
 
     def shape_of(self, *inputs: Shape) -> Shape:
         require(self.num_heads == 1, "A workbook shows attention with one head.", f"num_heads={self.num_heads}")

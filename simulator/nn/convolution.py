@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 from simulator.nn.activation import ACTIVATIONS
 from simulator.nn.backend.operation import Operations, Shape, T
+from simulator.nn.initializer import Initializer
 from simulator.nn.layer import Layer, WeightSpec
 from simulator.nn.option import chosen, is_whole, one_of, pair, require
-from simulator.nn.regularizer import regularizer_of
 from simulator.tape.convolution import places_after, places_transposed
 
 PADDINGS = ("valid", "same")
@@ -28,18 +28,19 @@ class _Convolution(Layer):
     padding: str = "valid"
     activation: str | None = None
     use_bias: bool = True
-    kernel_initializer: str = "glorot_uniform"
-    bias_initializer: str = "zeros"
+    kernel_initializer: str | Initializer = "glorot_uniform"
+    bias_initializer: str | Initializer = "zeros"
     kernel_regularizer: Any = None
+    bias_regularizer: Any = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         good = is_whole(self.filters) and self.filters > 0
         require(good, f"{type(self).__name__} needs filters to be a whole number above 0.", repr(self.filters))
         self.kernel_size = pair(self.kernel_size, self.axes, "kernel_size")
         self.strides = pair(self.strides, self.axes, "strides")
         one_of("padding", self.padding, PADDINGS)
         chosen("An activation", self.activation or "linear", ACTIVATIONS)
-        self.kernel_regularizer = regularizer_of(self.kernel_regularizer)
 
     def shape_of(self, *inputs: Shape) -> Shape:
         (x,) = inputs
@@ -52,7 +53,8 @@ class _Convolution(Layer):
             WeightSpec("kernel", "K", shape, self.kernel_initializer, "kernels", "kernel", self.kernel_regularizer)
         ]
         if self.use_bias:
-            specs.append(WeightSpec("bias", "b", (self.filters,), self.bias_initializer, "biases"))
+            first, penalty = self.bias_initializer, self.bias_regularizer
+            specs.append(WeightSpec("bias", "b", (self.filters,), first, "biases", regularizer=penalty))
         return specs
 
     def call(self, at: Operations[T], *x: T) -> T:

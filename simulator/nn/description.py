@@ -23,6 +23,7 @@ import numpy as np
 from simulator.errors import SettingError, SimulatorError, did_you_mean
 from simulator.nn import augmentation, basic, convolution, features, recurrent, resizing
 from simulator.nn.basic import Input, InputLayer
+from simulator.nn.initializer import Initializer
 from simulator.nn.layer import Layer, walk
 from simulator.nn.model import Model
 from simulator.nn.optimizer import (
@@ -148,6 +149,8 @@ def _toml(value: object) -> str:
             return "[" + ", ".join(map(_toml, value)) + "]"
         case L1L2():
             return _toml(value.config())
+        case Initializer():
+            return _toml({"type": type(value).__name__, **value.config()})
         case dict():
             return "{" + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + "}"
         case Schedule():

@@ -1,7 +1,37 @@
-"""The names that layers take for their first weights: "glorot_uniform", "he_normal" and others."""
+"""All first weights, as Keras groups them; layers take them, or their names, such as "he_normal"."""
 
-from simulator.nn.initializer import INITIALIZERS
+from simulator.nn.initializer import (
+    INITIALIZERS,
+    Constant,
+    GlorotNormal,
+    GlorotUniform,
+    HeNormal,
+    HeUniform,
+    LecunNormal,
+    LecunUniform,
+    Ones,
+    Orthogonal,
+    RandomNormal,
+    RandomUniform,
+    TruncatedNormal,
+    Zeros,
+)
 
 NAMES = tuple(INITIALIZERS)
 
-__all__ = ["NAMES"]
+__all__ = [
+    "NAMES",
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "LecunNormal",
+    "LecunUniform",
+    "Ones",
+    "Orthogonal",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "Zeros",
+]

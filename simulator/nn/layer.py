@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple
 
 from simulator.errors import ShapeError
 from simulator.nn.backend.operation import Carried, Operations, Shape, T
+from simulator.nn.initializer import Initializer, initializer_of
 from simulator.nn.option import Configured
-from simulator.nn.regularizer import L1L2
+from simulator.nn.regularizer import L1L2, regularizer_of
 
 
 class WeightSpec(NamedTuple):
@@ -22,7 +23,7 @@ class WeightSpec(NamedTuple):
     name: str  # Keras's: kernel, bias
     symbol: str
     shape: Shape
-    initializer: str
+    initializer: str | Initializer
     meaning: str
     kind: str = ""
     regularizer: L1L2 | None = None
@@ -50,6 +51,13 @@ class Layer(Configured):
     carried: Carried = field(init=False, repr=False, default_factory=dict)  # states of a stateful layer
 
     joins: ClassVar[bool] = False  # whether it takes several inputs
+
+    def __post_init__(self) -> None:
+        for name in (f.name for f in fields(self)):
+            if name.endswith("_initializer"):
+                setattr(self, name, initializer_of(getattr(self, name)))
+            elif name.endswith("_regularizer"):
+                setattr(self, name, regularizer_of(getattr(self, name)))
 
     def shape_of(self, *inputs: Shape) -> Shape:
         """The output's shape from the inputs' shapes. Raises ShapeError when they don't fit."""

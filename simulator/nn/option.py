@@ -55,8 +55,8 @@ def _check(owner: str, name: str, value: Any, default: object) -> None:
     elif name == "name":
         good = isinstance(value, str) and len(value) <= LONGEST_NAME and all(c.isalnum() or c in MARKS for c in value)
         rule = "" if good else f"a text of at most {LONGEST_NAME} letters, digits, spaces and {MARKS.strip()}"
-    elif isinstance(default, str) and not isinstance(value, str) and not (name == "activation" and value is None):
-        rule = "a text"
+    elif isinstance(default, str) and not name.endswith("_initializer"):
+        rule = "" if isinstance(value, str) or (name == "activation" and value is None) else "a text"
     if rule:
         raise SettingError(f"{owner} needs {name} to be {rule}. Received: {value!r}.")
 

@@ -12,9 +12,9 @@ from typing import Any
 from simulator.nn.activation import ACTIVATIONS
 from simulator.nn.backend.operation import Cell, Operations, Shape, T
 from simulator.nn.basic import rate_checked, units_checked
+from simulator.nn.initializer import ForgetGate, Initializer
 from simulator.nn.layer import Layer, WeightSpec
 from simulator.nn.option import chosen, one_of, require
-from simulator.nn.regularizer import regularizer_of
 
 
 @dataclass(eq=False)
@@ -32,9 +32,9 @@ class Recurrent(Layer):
     activation: str | None = "tanh"
     use_bias: bool = True
     return_sequences: bool = False
-    kernel_initializer: str = "glorot_uniform"
-    recurrent_initializer: str = "orthogonal"
-    bias_initializer: str = "zeros"
+    kernel_initializer: str | Initializer = "glorot_uniform"
+    recurrent_initializer: str | Initializer = "orthogonal"
+    bias_initializer: str | Initializer = "zeros"
     kernel_regularizer: Any = None
     recurrent_regularizer: Any = None
     bias_regularizer: Any = None
@@ -48,11 +48,10 @@ class Recurrent(Layer):
     gates = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         units_checked(self)
         for name in (self.activation, getattr(self, "recurrent_activation", "sigmoid")):
             chosen("An activation", name or "linear", ACTIVATIONS)
-        for name in ("kernel", "recurrent", "bias"):
-            setattr(self, f"{name}_regularizer", regularizer_of(getattr(self, f"{name}_regularizer")))
         for name in ("dropout", "recurrent_dropout"):
             rate_checked(self, name)
 
@@ -131,7 +130,7 @@ class LSTM(Recurrent):
     def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
         specs = super().weights_of(*inputs)
         if self.use_bias and self.unit_forget_bias:
-            specs[-1] = specs[-1]._replace(initializer="forget_gate")
+            specs[-1] = specs[-1]._replace(initializer=ForgetGate(self.bias_initializer))
         return specs
 
 

@@ -158,6 +158,10 @@ LAYERS: dict[str, Callable[[], Case]] = {
     ),
     "bidirectional-last": lambda: case((3, 2), nn.Bidirectional(nn.GRU(2), "ave"), n=2),
     "features": lambda: case((2,), nn.Features(("x1", "x2", "x1^2", "x2^2", "x1*x2", "sin(x1)", "sin(x2)")), D(1)),
+    "embedding-l2": lambda: case(
+        (3,), nn.Embedding(5, 2, embeddings_regularizer="l2"), nn.Flatten(), D(2, activation="softmax"),
+        loss="sparse_categorical_crossentropy", X=np.array([[0.0, 3, 1], [4, 3, 3]]), n=2,
+    ),
     "embedding": lambda: case(
         (3,), nn.Embedding(5, 2), nn.Flatten(), D(2, activation="softmax"), loss="sparse_categorical_crossentropy",
         X=np.array([[0.0, 3, 1], [4, 3, 3]]), n=2,
@@ -186,6 +190,9 @@ LOSSES = {
     ),
     "l1": lambda: case((3,), D(2, kernel_regularizer=nn.L1(0.02))),
     "l2": lambda: case((3,), D(3, activation="tanh", kernel_regularizer=nn.L2(0.05)), D(1)),
+    "l1-l2-bias": lambda: case(
+        (3,), D(3, "tanh", bias_initializer=nn.initializers.Constant(0.5), bias_regularizer=nn.L1L2(0.1, 0.3)), D(1)
+    ),
     "l1-l2": lambda: case((3,), D(3, kernel_regularizer=nn.L1L2(0.01, 0.03)), D(1, kernel_regularizer="l2")),
 }
 OPTIMIZERS = {

@@ -590,7 +590,9 @@ def test_penalties_are_those_of_keras() -> None:
                 k.Input((5,)),
                 k.layers.Dense(6, kernel_regularizer=r.L2(0.1)),
                 k.layers.Dense(4, kernel_regularizer=r.L1(0.05)),
-                k.layers.Dense(2, kernel_regularizer=r.L1L2(l1=0.01, l2=0.02)),
+                k.layers.Dense(
+                    2, kernel_regularizer=r.L1L2(l1=0.01, l2=0.02), bias_regularizer=r.L1L2(l1=0.03, l2=0.2)
+                ),
             ]
         )
 
@@ -605,9 +607,26 @@ def test_penalties_are_those_of_keras() -> None:
     assert_close(weights_of(ours), weights_of(theirs), 1e-4)
 
 
-def test_an_embedding_is_that_of_keras() -> None:
+def test_a_penalty_on_a_convolution_s_biases_is_that_of_keras() -> None:
     def build(k: Any) -> Any:
-        return k.Sequential([k.Input((7,)), k.layers.Embedding(11, 5), k.layers.LSTM(4), k.layers.Dense(2)])
+        conv = k.layers.Conv2D(3, 3, bias_regularizer=k.regularizers.L1L2(l1=0.5, l2=2.0))
+        return k.Sequential([k.Input((4, 4, 1)), conv, k.layers.Flatten(), k.layers.Dense(2)])
+
+    ours, theirs = pair(build)
+    x, y = data(theirs)
+    found = []
+    for model, k in ((ours, nn), (theirs, keras)):
+        model.compile(k.optimizers.SGD(learning_rate=0.1), "mse")
+        found.append([model.evaluate(x, y, verbose=0), *model.fit(x, y, shuffle=False, verbose=0).history["loss"]])
+    np.testing.assert_allclose(found[0], found[1], rtol=2e-5)
+    assert_close(weights_of(ours), weights_of(theirs), 1e-4)
+
+
+@pytest.mark.parametrize("penalty", [None, "l1", "l2"])
+def test_an_embedding_is_that_of_keras(penalty: str | None) -> None:
+    def build(k: Any) -> Any:
+        embedding = k.layers.Embedding(11, 5, embeddings_regularizer=penalty)
+        return k.Sequential([k.Input((7,)), embedding, k.layers.LSTM(4), k.layers.Dense(2)])
 
     ours, theirs = pair(build)
     rng = np.random.default_rng(3)

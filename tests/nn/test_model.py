@@ -84,8 +84,8 @@ REFUSED: list[tuple[Callable[[Path], object], type[SimulatorError], str]] = [
     (
         lambda folder: nn.Dense(units=3, activaton="tanh"),  # type: ignore[call-arg]
         SettingError,
-        "Dense takes units, activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer. "
-        "Received: activaton='tanh'. Did you mean 'activation'?",
+        "Dense takes units, activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer, "
+        "bias_regularizer. Received: activaton='tanh'. Did you mean 'activation'?",
     ),
     (
         lambda folder: nn.Dense(0),

@@ -318,7 +318,7 @@ class Twin:
     def cost(self, prediction: Tensor, Y: Array) -> Tensor:
         cost = LOSS[self.model.loss](prediction, torch.from_numpy(Y))
         for layer in self.model.layers:
-            for name in ("kernel", "recurrent_kernel", "bias"):
+            for name in ("kernel", "recurrent_kernel", "bias", "embeddings"):
                 penalty = getattr(layer, f"{name.removesuffix('_kernel')}_regularizer", None)
                 if penalty is not None:
                     w = self.weights_of(layer)[name]
