@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Any
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING, Any
 
 from simulator.nn.callback import Callback, Logs
 from simulator.nn.option import require
+
+if TYPE_CHECKING:  # loaded where it is used, for commands that draw no line
+    from rich.console import Console
+    from rich.progress import Progress
 
 OFTEN = 0.1  # seconds between two drawings
 
@@ -21,6 +22,8 @@ class ProgbarLogger(Callback):
     """
 
     def __init__(self, live: bool = True, console: Console | None = None) -> None:
+        from rich.console import Console
+
         self.console = console or Console()
         self.live = live and self.console.is_terminal
         self.bar: Progress | None = None
@@ -28,6 +31,8 @@ class ProgbarLogger(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.begun = self.drawn = time.perf_counter()
         if self.live:
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
             rate, numbers = TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[numbers]}")
             columns = TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn(), rate, TimeRemainingColumn()
             self.bar = Progress(*columns, numbers, console=self.console, transient=True, refresh_per_second=4)
