@@ -165,7 +165,8 @@ def test_no_heavy_module_is_loaded_for_a_build(tmp_path: Path) -> None:
         "import sys; from simulator.cli import main\n"
         "sys.argv = ['simulator', 'build', 'and', '--epochs', '2', '--engine', 'none']\n"
         "try: main()\nexcept SystemExit: pass\n"
-        "print([m for m in ('pandas', 'matplotlib', 'openpyxl', 'rich', 'ironcalc') if m in sys.modules])"
+        "heavy = ('pandas', 'matplotlib', 'openpyxl', 'rich', 'PIL', 'psutil', 'ironcalc')\n"
+        "print([m for m in heavy if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "[]"

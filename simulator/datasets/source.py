@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from simulator.errors import DataError
@@ -45,6 +43,9 @@ def existing(name: str, file: str) -> Path | None:
 
 
 def _downloaded(address: str, path: Path, checksum: str) -> Path:
+    import urllib.error  # here: they take longer to load than the rest of a command's start
+    import urllib.request
+
     try:
         with urllib.request.urlopen(address, timeout=TIMEOUT) as answer:
             content = answer.read()

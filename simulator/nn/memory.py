@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import psutil
 
 from simulator.errors import MemoryNeededError
 from simulator.nn.backend.cpu.network import CpuNetwork
@@ -75,6 +74,8 @@ def _buffers(model: Model, batch: int) -> int:
 
 def free_memory() -> int:
     """Bytes that the machine can give away without swapping; on Linux, macOS and Windows."""
+    import psutil  # here: most commands train nothing
+
     return int(psutil.virtual_memory().available)
 
 

@@ -5,26 +5,21 @@ from __future__ import annotations
 import struct
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image
 
 from simulator.errors import DataError, ShapeError
 from simulator.nn.backend.interpolation import neighbours_of
-from simulator.nn.option import chosen, is_whole, require
+from simulator.nn.option import chosen, is_whole, one_of, require
+
+if TYPE_CHECKING:  # loaded where it is used: most commands read no picture
+    from PIL import Image
 
 MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 DEEP = ("I;16", "I")  # gray with more than 8 bits, which Keras leaves as it is
-RESAMPLING = {
-    "nearest": Image.Resampling.NEAREST,
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
-    "hamming": Image.Resampling.HAMMING,
-    "box": Image.Resampling.BOX,
-    "lanczos": Image.Resampling.LANCZOS,
-}
+RESAMPLING = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
 def load_img(
@@ -37,7 +32,10 @@ def load_img(
 
     Raises DataError, naming the file, when it is no picture, is cut off, or too large to be one.
     """
-    mode, resampling = chosen("color_mode", color_mode, MODES), chosen("interpolation", interpolation, RESAMPLING)
+    from PIL import Image
+
+    mode = chosen("color_mode", color_mode, MODES)
+    one_of("interpolation", interpolation, RESAMPLING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -60,7 +58,7 @@ def load_img(
         ) from None
     if target_size is not None:
         height, width = size_checked(target_size)
-        picture = picture.resize((width, height), resampling)
+        picture = picture.resize((width, height), Image.Resampling[interpolation.upper()])
     return picture
 
 
@@ -79,6 +77,8 @@ def img_to_array(img: Any) -> NDArray[np.float32]:
 
 def array_to_img(x: ArrayLike, scale: bool = True) -> Image.Image:
     """An array (height, width, 1, 3 or 4) as a picture; scale brings its smallest number to 0, its largest to 255."""
+    from PIL import Image
+
     array = np.asarray(x, np.float32)
     if array.ndim != 3 or array.shape[-1] not in (1, 3, 4):
         raise ShapeError(f"A picture has the shape (height, width, 1, 3 or 4). Received: {array.shape}.")
