@@ -13,6 +13,7 @@ convolution inside the zeros of its padding, a dense layer in the columns of an 
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -191,6 +192,7 @@ class Plan:
     seed: int = 0
     keeps: bool = False  # every layer's operations as they are, in order, so that each result can be read
     made: dict[int, tuple[Node, slice]] = field(default_factory=dict)  # a tensor's id -> its node, its operations
+    _scratch: dict[str, Array] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -199,6 +201,13 @@ class Plan:
     def append(self, operation: Operation) -> Node:
         self.operations.append(operation)
         return operation.output
+
+    def scratch(self, name: str, *shape: int) -> Array:
+        """A buffer that operations share, each for as long as it runs."""
+        size = math.prod(shape)
+        if name not in self._scratch or self._scratch[name].size < size:
+            self._scratch[name] = np.empty(size, np.float32)
+        return self._scratch[name][:size].reshape(shape)
 
     def random(self, number: int, seed: int | None) -> np.random.Generator:
         """Random numbers of one operation, step and plan alone, so that a resumed run draws the same ones."""
