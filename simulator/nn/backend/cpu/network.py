@@ -49,11 +49,11 @@ def threads_wanted() -> int:
     GRU and 1.5 for LSTM with 256 units, 1.0 for dense networks. SIMULATOR_THREADS in the environment sets another
     number.
     """
-    given = os.environ.get("SIMULATOR_THREADS", "")
-    require(
-        given == "" or (given.isdecimal() and int(given) > 0), "SIMULATOR_THREADS is a whole number above 0.", given
-    )
-    return int(given) if given else min(os.cpu_count() or 1, MOST)
+    given = os.environ.get("SIMULATOR_THREADS")
+    if given is None:
+        return min(os.cpu_count() or 1, MOST)
+    require(given.isdecimal() and int(given) > 0, "SIMULATOR_THREADS is a whole number above 0.", f"'{given}'")
+    return int(given)
 
 
 @dataclass
