@@ -11,29 +11,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from simulator.nn.basic import (
-    Activation,
-    BatchNormalization,
-    Concatenate,
-    Dense,
-    Embedding,
-    Flatten,
-    InputLayer,
-    LayerNormalization,
-    Reshape,
-)
-from simulator.nn.convolution import (
-    AveragePooling1D,
-    AveragePooling2D,
-    Conv1D,
-    Conv2D,
-    GlobalAveragePooling1D,
-    GlobalAveragePooling2D,
-    GlobalMaxPooling1D,
-    GlobalMaxPooling2D,
-    MaxPooling1D,
-    MaxPooling2D,
-)
+from simulator.nn import layers
+from simulator.nn.basic import InputLayer
+from simulator.nn.convolution import GlobalPooling, Pooling
 from simulator.nn.layer import Layer, Tensor
 from simulator.nn.memory import states_of
 from simulator.nn.model import Model
@@ -48,11 +28,13 @@ INPUTS, QUESTIONS, FIRST = 3, 7, 16  # rows of the given numbers, of the answers
 VALUE, PARTS = 5, 7  # columns of the answers and of the table of parts
 MOST = 1_000_000  # of an option that may be typed
 WHOLE, DECIMAL, SHARE = "#,##0", "#,##0.0", "0.0%"
-CONVOLUTIONS = Conv1D, Conv2D
-POOLINGS = MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D
-GLOBAL = GlobalAveragePooling1D, GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D
+CONVOLUTIONS = layers.Conv1D, layers.Conv2D
 OTHER, ACTIVATIONS = "other", "activations"
-PART: dict[tuple[type[Layer], ...], str] = {CONVOLUTIONS: "convolution", (Dense,): "dense", (Recurrent,): "recurrent"}
+PART: dict[tuple[type[Layer], ...], str] = {
+    CONVOLUTIONS: "convolution",
+    (layers.Dense,): "dense",
+    (Recurrent,): "recurrent",
+}
 PLACES: dict[int, tuple[str, ...]] = {0: (), 1: ("steps",), 2: ("height", "width")}
 COSTS = "parameters", "multiply-adds", ACTIVATIONS, "MiB of the batch"
 SIGHT = "receptive field", "jump"
@@ -206,7 +188,7 @@ class _Architecture:
     def layer(self, tensor: Tensor) -> None:
         layer, before = tensor.layer, [self.made[id(t)] for t in tensor.inputs]
         number = self.model.numbers.get(id(layer), 0)
-        activation = None if isinstance(layer, Activation) else getattr(layer, "activation", None)
+        activation = None if isinstance(layer, layers.Activation) else getattr(layer, "activation", None)
         title = self.model.title_of(number) + (f", {activation}" if activation else "")
         self.sheet.put(self.row, 0, title, Style(bold=bool(self.model.weights.get(id(layer)))))
         self.sheet.put(self.row, 1, part_of(layer) if before else "input", LABEL)
@@ -224,7 +206,7 @@ class _Architecture:
             self.cost(part_of(layer), "parameters", made.parameters)
         if made.work:
             self.cost(part_of(layer), "multiply-adds", made.work)
-        if not isinstance(layer, Flatten | Reshape):
+        if not isinstance(layer, layers.Flatten | layers.Reshape):
             numbers = self.cost(ACTIVATIONS, ACTIVATIONS, product(*made.places, made.channels))
             self.put("MiB of the batch", in_mib(numbers, self.batch, self.bytes), DECIMAL)
 
@@ -236,15 +218,15 @@ class _Architecture:
         rules: dict[tuple[type[Layer], ...], Rule] = {
             (InputLayer,): self.input,
             CONVOLUTIONS: self.convolution,
-            POOLINGS: self.pooling,
-            GLOBAL: self.global_pooling,
-            (Dense,): self.dense,
+            (Pooling,): self.pooling,
+            (GlobalPooling,): self.global_pooling,
+            (layers.Dense,): self.dense,
             (Recurrent,): self.recurrent,
-            (Embedding,): self.embedding,
-            (BatchNormalization, LayerNormalization): self.normalization,
+            (layers.Embedding,): self.embedding,
+            (layers.BatchNormalization, layers.LayerNormalization): self.normalization,
             (Resizing,): self.resizing,
-            (Flatten,): self.flatten,
-            (Concatenate,): self.concatenated,
+            (layers.Flatten,): self.flatten,
+            (layers.Concatenate,): self.concatenated,
         }
         return next((rule for types, rule in rules.items() if isinstance(layer, types)), self.other)
 
@@ -303,7 +285,7 @@ class _Architecture:
 
     def dense(self, tensor: Tensor, before: Sequence[Made]) -> Made:
         (x,), layer = before, tensor.layer
-        assert isinstance(layer, Dense)
+        assert isinstance(layer, layers.Dense)
         units = self.option("filters, units", layer.units)
         weights = product(x.channels, units)
         parameters = total(weights, units) if layer.use_bias else weights
@@ -321,7 +303,7 @@ class _Architecture:
 
     def embedding(self, tensor: Tensor, before: Sequence[Made]) -> Made:
         layer = tensor.layer
-        assert isinstance(layer, Embedding)
+        assert isinstance(layer, layers.Embedding)
         units = self.option("filters, units", layer.output_dim)
         return Made([before[0].channels], units, [], product(constant(layer.input_dim), units))
 
@@ -448,4 +430,4 @@ def _windows(layer: Any) -> tuple[tuple[int, ...], ...]:
     """Size and strides of a layer's window; empty for a layer without one."""
     if isinstance(layer, CONVOLUTIONS):
         return layer.kernel_size, layer.strides
-    return (layer.pool_size, layer.strides) if isinstance(layer, POOLINGS) else ()
+    return (layer.pool_size, layer.strides) if isinstance(layer, Pooling) else ()

@@ -11,7 +11,7 @@ from simulator.book.layout import equation_of, lay_out
 from simulator.book.numbers import DATA, PARAMETERS
 from simulator.book.step import panel_sheet
 from simulator.book.workbook import At, Workbook
-from simulator.nn.place import Place
+from simulator.nn.place import FLOAT32, Place
 from simulator.sheet.grid import extent, is_picture
 from simulator.sheet.panel import Spread
 from simulator.sheet.sheet import Highlight, Sheet
@@ -102,7 +102,7 @@ def _front(place: Place, spread: Spread, sample: str, known: Given, changed: Map
         row += 1
     top = row + 1
     sheet.put(top, 0, "Beside the backend", HEADING)
-    text = f"float32 keeps about 7 digits: apart by at most {1e-5:g} of the largest number that goes into it"
+    text = f"float32 keeps about 7 digits: apart by at most {FLOAT32:g} of the largest number that goes into it"
     sheet.put(top, 2, text, LABEL)
     columns = ["array", "meaning", "entries", "farthest apart", "allowed", "agrees"]
     sheet.put_row(top + 1, 0, columns, header("given", level=2))

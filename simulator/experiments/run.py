@@ -199,12 +199,12 @@ def _checkpoint(path: Path, settled: Mapping[str, Any]) -> tuple[dict[str, Any],
     before, state = _kept(
         path, f"--resume goes on from a checkpoint that a run has kept. Received: '{path}' ({{}}). Run it without."
     )
-    said = before
+    begun = before["settled"]
     for name, value in settled.items():
-        if said["settled"].get(name) != value:
+        if begun.get(name) != value:
             raise SettingError(
                 f"--resume goes on with what the run began with. Received: {name} {value}, and the checkpoint has "
-                f"{said['settled'].get(name)}. Run it without --resume, or in another folder with --out."
+                f"{begun.get(name)}. Run it without --resume, or in another folder with --out."
             )
     return before, state
 

@@ -45,6 +45,13 @@ class _Moved(Layer):
         return inputs[0]
 
 
+def _filling_checked(layer: RandomRotation | RandomZoom) -> None:
+    """The options that rotation and zoom share."""
+    one_of("fill_mode", layer.fill_mode, FILL_MODES)
+    one_of("interpolation", layer.interpolation, INTERPOLATIONS)
+    seed_checked(layer)
+
+
 @dataclass(eq=False)
 class RandomFlip(_Moved):
     """Half of the pictures mirrored, left to right or top to bottom, or, with both, in both directions at once.
@@ -96,9 +103,7 @@ class RandomRotation(_Moved):
 
     def __post_init__(self) -> None:
         self._range = _range_of(self, "factor", -1)
-        one_of("fill_mode", self.fill_mode, FILL_MODES)
-        one_of("interpolation", self.interpolation, INTERPOLATIONS)
-        seed_checked(self)
+        _filling_checked(self)
 
     def call(self, at: Operations[T], *x: T) -> T:
         shape = at.shape(x[0])
@@ -133,9 +138,7 @@ class RandomZoom(_Moved):
     def __post_init__(self) -> None:
         self._height = _range_of(self, "height_factor", -1)
         self._width = None if self.width_factor is None else _range_of(self, "width_factor", -1)
-        one_of("fill_mode", self.fill_mode, FILL_MODES)
-        one_of("interpolation", self.interpolation, INTERPOLATIONS)
-        seed_checked(self)
+        _filling_checked(self)
 
     def call(self, at: Operations[T], *x: T) -> T:
         shape = at.shape(x[0])

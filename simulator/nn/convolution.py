@@ -123,7 +123,7 @@ def _places(layer: Layer, x: Shape, size: tuple[int, ...], strides: tuple[int, .
 
 
 @dataclass(eq=False)
-class _Pooling(Layer):
+class Pooling(Layer):
     axes: ClassVar[int]
     largest: ClassVar[bool]
     pool_size: Any = 2
@@ -145,7 +145,7 @@ class _Pooling(Layer):
 
 
 @dataclass(eq=False)
-class MaxPooling1D(_Pooling):
+class MaxPooling1D(Pooling):
     """The largest number of each window; its gradient goes to the first that is largest."""
 
     axes: ClassVar[int] = 1
@@ -153,7 +153,7 @@ class MaxPooling1D(_Pooling):
 
 
 @dataclass(eq=False)
-class MaxPooling2D(_Pooling):
+class MaxPooling2D(Pooling):
     """The largest number of each window; its gradient goes to the first that is largest."""
 
     axes: ClassVar[int] = 2
@@ -161,7 +161,7 @@ class MaxPooling2D(_Pooling):
 
 
 @dataclass(eq=False)
-class AveragePooling1D(_Pooling):
+class AveragePooling1D(Pooling):
     """The mean of each window; padding doesn't count."""
 
     axes: ClassVar[int] = 1
@@ -169,7 +169,7 @@ class AveragePooling1D(_Pooling):
 
 
 @dataclass(eq=False)
-class AveragePooling2D(_Pooling):
+class AveragePooling2D(Pooling):
     """The mean of each window; padding doesn't count."""
 
     axes: ClassVar[int] = 2
@@ -177,7 +177,7 @@ class AveragePooling2D(_Pooling):
 
 
 @dataclass(eq=False)
-class _GlobalPooling(Layer):
+class GlobalPooling(Layer):
     axes: ClassVar[int]
     largest: ClassVar[bool] = False
 
@@ -190,21 +190,21 @@ class _GlobalPooling(Layer):
 
 
 @dataclass(eq=False)
-class GlobalAveragePooling1D(_GlobalPooling):
+class GlobalAveragePooling1D(GlobalPooling):
     """The mean of each channel over all steps."""
 
     axes: ClassVar[int] = 1
 
 
 @dataclass(eq=False)
-class GlobalAveragePooling2D(_GlobalPooling):
+class GlobalAveragePooling2D(GlobalPooling):
     """The mean of each channel over the whole image."""
 
     axes: ClassVar[int] = 2
 
 
 @dataclass(eq=False)
-class GlobalMaxPooling1D(_GlobalPooling):
+class GlobalMaxPooling1D(GlobalPooling):
     """The largest number of each channel over all steps."""
 
     axes: ClassVar[int] = 1
@@ -212,7 +212,7 @@ class GlobalMaxPooling1D(_GlobalPooling):
 
 
 @dataclass(eq=False)
-class GlobalMaxPooling2D(_GlobalPooling):
+class GlobalMaxPooling2D(GlobalPooling):
     """The largest number of each channel over the whole image."""
 
     axes: ClassVar[int] = 2

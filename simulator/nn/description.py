@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from simulator.errors import SettingError, SimulatorError, did_you_mean
-from simulator.nn import augmentation, basic, convolution, features, recurrent, resizing
+from simulator.nn import layers
 from simulator.nn.basic import Input, InputLayer
 from simulator.nn.initializer import Initializer
 from simulator.nn.layer import Layer, walk
@@ -37,15 +37,7 @@ from simulator.nn.optimizer import (
 from simulator.nn.option import chosen, one_of, require
 from simulator.nn.regularizer import L1L2
 
-TYPES: dict[str, type[Layer]] = {
-    name: value
-    for module in (basic, features, convolution, recurrent, resizing, augmentation)
-    for name, value in vars(module).items()
-    if isinstance(value, type)
-    and issubclass(value, Layer)
-    and not name.startswith("_")
-    and value not in (Layer, InputLayer, recurrent.Recurrent)
-}
+TYPES: dict[str, type[Layer]] = {name: getattr(layers, name) for name in layers.__all__ if name != "Input"}
 SCHEDULES = {cls.__name__: cls for cls in (InverseTimeDecay, ExponentialDecay, StepDecay, CosineDecay)}
 NAMES = {cls.__name__: cls for cls in OPTIMIZERS.values()}
 

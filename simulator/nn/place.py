@@ -15,41 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.errors import LayoutError, SettingError, did_you_mean
+from simulator.nn import layers
 from simulator.nn.backend.cpu.network import CpuNetwork
 from simulator.nn.backend.cpu.reading import Reading
 from simulator.nn.backend.expression import Expressions, Seen
 from simulator.nn.backend.expression_cell import STEPS
-from simulator.nn.basic import (
-    ELU,
-    Activation,
-    Add,
-    Average,
-    BatchNormalization,
-    Concatenate,
-    Dense,
-    Dropout,
-    Embedding,
-    Flatten,
-    GaussianNoise,
-    LayerNormalization,
-    LeakyReLU,
-    Multiply,
-    ReLU,
-    Rescaling,
-    Reshape,
-)
-from simulator.nn.convolution import (
-    AveragePooling1D,
-    AveragePooling2D,
-    Conv1D,
-    Conv2D,
-    GlobalAveragePooling1D,
-    GlobalAveragePooling2D,
-    GlobalMaxPooling1D,
-    GlobalMaxPooling2D,
-    MaxPooling1D,
-    MaxPooling2D,
-)
+from simulator.nn.convolution import GlobalPooling, Pooling
 from simulator.nn.layer import Layer, Tensor, WeightSpec
 from simulator.nn.loss import LOSSES
 from simulator.nn.model import Model
@@ -65,10 +36,23 @@ Array = NDArray[Any]
 Part = slice | int
 FLOAT32 = 1e-5  # a sum of some thousand numbers in float32, beside the largest number that goes into it
 MOST_CELLS = 20_000
-COPIES = Flatten, Reshape, Dropout, GaussianNoise, Concatenate  # hand on what they get
-ENTRIES = Activation, ReLU, LeakyReLU, ELU, Rescaling, Add, Multiply, Average
-POOLINGS = MaxPooling1D, MaxPooling2D, AveragePooling1D, AveragePooling2D
-GLOBAL_POOLINGS = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D
+COPIES = (  # hand on what they get
+    layers.Flatten,
+    layers.Reshape,
+    layers.Dropout,
+    layers.GaussianNoise,
+    layers.Concatenate,
+)
+ENTRIES = (  # entry by entry
+    layers.Activation,
+    layers.ReLU,
+    layers.LeakyReLU,
+    layers.ELU,
+    layers.Rescaling,
+    layers.Add,
+    layers.Multiply,
+    layers.Average,
+)
 
 
 class Used(NamedTuple):
@@ -322,16 +306,16 @@ def used_by(model: Model, tensor: Tensor, at: tuple[int, ...], *, whole: bool) -
     layer, shape = tensor.layer, tensor.inputs[0].shape
     every, *before = slice(None), *at[:-1]
     unit: Part = slice(at[-1], at[-1] + 1)
-    if whole or getattr(layer, "activation", None) == "softmax" or isinstance(layer, LayerNormalization):
+    if whole or getattr(layer, "activation", None) == "softmax" or isinstance(layer, layers.LayerNormalization):
         unit = every
     count = tensor.shape[-1] if unit == every else 1
     row = (*before, unit)
     if isinstance(layer, COPIES):
         raise SettingError(_handed_on(model, tensor, at))
-    if isinstance(layer, Dense):
+    if isinstance(layer, layers.Dense):
         small: Layer = replace(layer, units=count)
         return Used(small, ((*before, every),), {"kernel": (every, unit), "bias": (unit,)}, row)
-    if isinstance(layer, Conv1D | Conv2D):
+    if isinstance(layer, layers.Conv1D | layers.Conv2D):
         windows = [
             _window(*w) for w in zip(shape, layer.kernel_size, layer.strides, at, [layer.padding] * 2, strict=False)
         ]
@@ -340,19 +324,19 @@ def used_by(model: Model, tensor: Tensor, at: tuple[int, ...], *, whole: bool) -
         part = (*(part for part, _ in windows), every)
         padding = (*(outside for _, outside in windows), (0, 0))
         return Used(small, (part,), {"kernel": kernel, "bias": (unit,)}, row, padding)
-    if isinstance(layer, POOLINGS):
+    if isinstance(layer, Pooling):
         windows = [
             _window(*w) for w in zip(shape, layer.pool_size, layer.strides, at, [layer.padding] * 2, strict=False)
         ]
         size = tuple(part.stop - part.start for part, _ in windows)
         small = replace(layer, pool_size=size, strides=size, padding="valid")
         return Used(small, ((*(part for part, _ in windows), unit),), {}, row)
-    if isinstance(layer, GLOBAL_POOLINGS):
+    if isinstance(layer, GlobalPooling):
         return Used(layer, ((*[every] * (len(shape) - 1), unit),), {}, row)
-    if isinstance(layer, BatchNormalization | LayerNormalization):
+    if isinstance(layer, layers.BatchNormalization | layers.LayerNormalization):
         names = ("gamma", "beta", "moving_mean", "moving_variance")
         return Used(layer, (row,), dict.fromkeys(names, (unit,)), row)
-    if isinstance(layer, Embedding):
+    if isinstance(layer, layers.Embedding):
         small = replace(layer, output_dim=1)
         return Used(
             small, ((slice(at[0], at[0] + 1),),), {"embeddings": (every, unit)}, (slice(at[0], at[0] + 1), unit)
@@ -375,10 +359,10 @@ def _window(n: int, size: int, stride: int, place: int, padding: str) -> tuple[s
 def _handed_on(model: Model, tensor: Tensor, at: tuple[int, ...]) -> str:
     """Which place a layer that computes nothing has its number from."""
     layer, source, there = tensor.layer, tensor.inputs[0], at
-    if isinstance(layer, Flatten | Reshape):
+    if isinstance(layer, layers.Flatten | layers.Reshape):
         flat = np.ravel_multi_index(at, tensor.shape)
         there = tuple(int(i) for i in np.unravel_index(flat, source.shape))
-    elif isinstance(layer, Concatenate):
+    elif isinstance(layer, layers.Concatenate):
         axis = layer.axis % len(at) if layer.axis < 0 else layer.axis - 1
         for source in tensor.inputs:
             if there[axis] < source.shape[axis]:

@@ -18,7 +18,7 @@ from simulator.datasets.playground import FEATURES
 from simulator.nn.activation import ACTIVATIONS
 from simulator.nn.backend.expression_cell import unrolled
 from simulator.nn.backend.interpolation import neighbours_of
-from simulator.nn.backend.operation import Carried, Cell, Movement, Operations, Shape
+from simulator.nn.backend.operation import Carried, Cell, Movement, Operations, Shape, below
 from simulator.nn.initializer import Array
 from simulator.nn.option import chosen, require
 from simulator.tape import namespace as tape
@@ -81,8 +81,7 @@ class Expressions(Operations[E]):
         return leaf
 
     def part(self, name: str, short: str) -> Expressions:
-        mine = {key.removeprefix(f"{name}_"): w for key, w in self.weights.items() if key.startswith(f"{name}_")}
-        return replace(self, tag=f"{short}{self.tag}", weights=mine, final=False)
+        return replace(self, tag=f"{short}{self.tag}", weights=below(name, self.weights), final=False)
 
     # Operations
 

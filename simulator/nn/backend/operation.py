@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 T = TypeVar("T")
+W = TypeVar("W")
 Shape = tuple[int, ...]
 Carried = dict[str, NDArray[np.float32]]  # states that go on from batch to batch, (units, N)
 
@@ -41,6 +42,15 @@ class Movement(NamedTuple):
     interpolation: str
     fill_mode: str
     fill_value: float = 0.0
+
+
+def below(name: str, weights: Mapping[str, W]) -> dict[str, W]:
+    """The weights of a part of a layer, whose names begin with its name.
+
+    >>> below("forward", {"forward_kernel": 1, "backward_kernel": 2})
+    {'kernel': 1}
+    """
+    return {key.removeprefix(f"{name}_"): w for key, w in weights.items() if key.startswith(f"{name}_")}
 
 
 class Operations(Generic[T]):

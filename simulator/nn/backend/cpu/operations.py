@@ -14,7 +14,7 @@ from simulator.nn.backend.cpu.recurrent import recurrent
 from simulator.nn.backend.cpu.resizing import Resize
 from simulator.nn.backend.cpu.transposed import TransposedConvolution
 from simulator.nn.backend.cpu.winograd import convolution
-from simulator.nn.backend.operation import Carried, Cell, Movement, Operations, Shape
+from simulator.nn.backend.operation import Carried, Cell, Movement, Operations, Shape, below
 
 
 @dataclass
@@ -27,13 +27,12 @@ class CpuOperations(Operations[Node]):
     training: bool = True
 
     @property
-    def place(self) -> int:
+    def number(self) -> int:
         """The number of the next operation, which it draws its random numbers by."""
         return len(self.plan.operations)
 
     def part(self, name: str, short: str) -> CpuOperations:
-        mine = {key.removeprefix(f"{name}_"): w for key, w in self.weights.items() if key.startswith(f"{name}_")}
-        return replace(self, weights=mine)
+        return replace(self, weights=below(name, self.weights))
 
     def shape(self, x: Node) -> Shape:
         return x.shape
@@ -106,7 +105,7 @@ class CpuOperations(Operations[Node]):
         return x if shape == x.shape else self._reshaped(x, shape)
 
     def dropout(self, x: Node, rate: float, seed: int | None) -> Node:
-        return self.plan.append(elementwise.Dropout(x, rate, self.place, seed)) if rate else x
+        return self.plan.append(elementwise.Dropout(x, rate, self.number, seed)) if rate else x
 
     def batch_normalization(self, x: Node, momentum: float, epsilon: float, center: bool, scale: bool) -> Node:
         w = self.weights
@@ -134,7 +133,7 @@ class CpuOperations(Operations[Node]):
         return self.plan.append(normalization.LayerNormalization(x, gamma, beta, epsilon))
 
     def noise(self, x: Node, stddev: float, seed: int | None) -> Node:
-        return self.plan.append(elementwise.GaussianNoise(x, stddev, self.place, seed)) if stddev else x
+        return self.plan.append(elementwise.GaussianNoise(x, stddev, self.number, seed)) if stddev else x
 
     def rescaled(self, x: Node, scale: float, offset: float) -> Node:
         return self.plan.append(elementwise.Scale(x, scale, offset))
@@ -143,13 +142,13 @@ class CpuOperations(Operations[Node]):
         return self.plan.append(Resize(x, size, interpolation))
 
     def moved(self, x: Node, movement: Movement, seed: int | None) -> Node:
-        return self.plan.append(Move(x, movement, self.place, seed))
+        return self.plan.append(Move(x, movement, self.number, seed))
 
     def turned_round(self, x: Node) -> Node:
         return self.plan.append(elementwise.TurnRound(x))
 
     def recurrent(self, x: Node, cell: Cell, sequences: bool, carried: Carried | None = None) -> Node:
-        return self.plan.append(recurrent(x, cell, sequences, self.weights, self.place, carried))
+        return self.plan.append(recurrent(x, cell, sequences, self.weights, self.number, carried))
 
     def attention(self, query: Node, value: Node, key_dim: int, bias: bool) -> Node:
         raise SettingError("Attention is shown in workbooks; at full size it isn't there yet. Received: attention.")

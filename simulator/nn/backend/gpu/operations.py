@@ -11,7 +11,7 @@ from simulator.nn.backend.gpu.activation import Activation, curve_of
 from simulator.nn.backend.gpu.affine import Biased, Convolution, Dense, TransposedConvolution
 from simulator.nn.backend.gpu.plan import Node, Plan, Weight
 from simulator.nn.backend.gpu.recurrent import Recurrent
-from simulator.nn.backend.operation import Carried, Cell, Movement, Operations, Shape
+from simulator.nn.backend.operation import Carried, Cell, Movement, Operations, Shape, below
 from simulator.nn.option import require
 
 
@@ -29,8 +29,7 @@ class GpuOperations(Operations[Node]):
         return len(self.plan.operations)
 
     def part(self, name: str, short: str) -> GpuOperations:
-        mine = {key.removeprefix(f"{name}_"): w for key, w in self.weights.items() if key.startswith(f"{name}_")}
-        return replace(self, weights=mine)
+        return replace(self, weights=below(name, self.weights))
 
     def shape(self, x: Node) -> Shape:
         return x.shape
