@@ -100,6 +100,10 @@ class DataSet:
             self.waiting = [next(self.source, None)]
         return self.waiting[0]
 
+    def samples(self) -> Any:
+        """Those of the first batch, without their labels."""
+        return samples_of(self.first())
+
     def _pass(self) -> Iterator[Any]:
         """Once through the data."""
         if self.once:
@@ -135,6 +139,11 @@ class DataSet:
                 f"{what} after {self.given} batches. Give one that can be gone through again, such as a list of "
                 "batches or a class with __len__ and __getitem__, or a generator that never ends and steps_per_epoch."
             )
+
+
+def samples_of(batch: Any) -> Any:
+    """A batch's samples, whether or not labels come with them."""
+    return batch[0] if isinstance(batch, tuple) else batch
 
 
 @dataclass

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from simulator.errors import TrainingError
 from simulator.nn.callback import Callback, History, Logs
-from simulator.nn.feed import Batch, DataSet, Feed, inputs_of
+from simulator.nn.feed import Batch, DataSet, Feed, inputs_of, samples_of
 from simulator.nn.metric import Metric
 from simulator.nn.optimizer import Schedule
 from simulator.nn.progress import progress_of
@@ -101,8 +101,7 @@ def predicted(model: Model, x: Any, size: int, backend: str = "") -> Array:
     """The answers (N, ...), batch by batch. A data set gives samples, or tuples that begin with them."""
     network = model.network(backend)
     if isinstance(x, DataSet):
-        parts = (batch[0] if isinstance(batch, tuple) else batch for batch in x.raw())
-        return np.concatenate([network.predict(inputs_of(model, part)) for part in parts])
+        return np.concatenate([network.predict(inputs_of(model, samples_of(batch))) for batch in x.raw()])
     inputs = inputs_of(model, x)
     return np.concatenate([network.predict(inputs[a : a + size]) for a in range(0, len(inputs), size)])
 

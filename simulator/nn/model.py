@@ -578,8 +578,8 @@ class Sequential(Model):
     def _prepare(self, x: Any) -> None:
         require(bool(self._chain), "Sequential needs a layer after the input.", "none")
         if self._source is None:
-            first = x.first() if isinstance(x, DataSet) else x[:1]
-            self.build(_numbers(first[0] if isinstance(first, tuple) else first, "X").shape[1:])
+            some = x.samples() if isinstance(x, DataSet) else x[:1]
+            self.build(_numbers(some, "X").shape[1:])
 
     def __call__(self, x: Tensor) -> Tensor:
         self.build(x.shape)

@@ -107,6 +107,12 @@ def test_a_model_in_a_model_brings_its_weights() -> None:
     np.testing.assert_array_equal(chained.predict(data), inner.predict(data))
 
 
+def test_rows_may_be_tuples() -> None:
+    model = nn.Sequential([nn.Dense(1, activation="sigmoid")]).compile("sgd", "binary_crossentropy")
+    model.fit(((0, 1), (1, 0)), ((1,), (0,)), verbose=0)
+    assert model.count_params() == 3
+
+
 def test_the_loss_is_held_against_the_last_layer_once_there_is_one() -> None:
     model = nn.Sequential([nn.Dense(2)]).compile("sgd", "binary_crossentropy")
     with pytest.raises(SettingError, match=r"binary_crossentropy follows a last layer with activation 'sigmoid'"):
