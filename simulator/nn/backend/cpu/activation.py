@@ -145,8 +145,7 @@ class Activation(Operation):
         self.name, self.slope, self.curve = name, slope, curve_of(name, slope)
 
     def allocate(self, plan: Plan) -> None:
-        if not self.in_place(plan):
-            super().allocate(plan)
+        self.gradients = [self.place_first(plan)]
         wanted = self.dx is not None and not self.curve.times
         self.scratch: Array = np.empty(self.y.shape if wanted else 0, np.float32)
 

@@ -40,7 +40,7 @@ class Convolution(Operation):
         inside = (slice(None), slice(top, top + h), slice(left, left + w))
         self.padded: Array = np.zeros(padded, np.float32)
         learns = plan.learning and x.learns
-        self.dpadded: Array | None = np.zeros(padded, np.float32) if learns else None
+        self.dpadded: Array | None = plan.room(padded) if learns else None
         grad = self.dpadded[inside] if self.dpadded is not None else None
         self.gradients = [plan.place(x, self.padded[inside], grad)]
         self.own = x.value is not None and not np.shares_memory(x.value, self.padded)
@@ -62,19 +62,28 @@ class Convolution(Operation):
         row = ow * n
         fits = [r for r in range(1, oh + 1) if oh % r == 0 and r * self.depth * row * 4 <= CACHE]
         rows = max(fits, default=1)
-        self.patches: Array = np.empty((self.depth, rows * row), np.float32)
-        self.copy = self.patches.reshape(kh, kw, c, rows, ow, n)
+        self.rows_at_once, self.places_at_once = rows, rows * row
+        self.kept: Array | None = np.empty((self.depth, oh * row), np.float32) if rows == oh else None
+        self.by_place = kh, kw, c, rows, ow, n
         t = self.padded.strides
         strides = (t[1], t[2], t[0], t[1] * sh, t[2] * sw, t[3])
         self.chunks = [
-            (r, as_strided(self.padded[:, r * sh :], (kh, kw, c, rows, ow, n), strides, writeable=False))
+            (r, as_strided(self.padded[:, r * sh :], self.by_place, strides, writeable=False))
             for r in range(0, oh, rows)
         ]
-        self.rows_at_once, self.places_at_once = rows, rows * row
         self.z = self.y if self.y.flags.c_contiguous else np.empty(self.y.shape, np.float32)
         if plan.learning:
             self.dk: Array = np.zeros((self.depth, filters), np.float32)
-            self.dpatches = np.empty_like(self.patches) if self.dpadded is not None else None
+        self.patches(plan), self.dpatches(plan)  # made here, so that planning tells what a step takes
+
+    def patches(self, plan: Plan) -> Array:
+        """All operations of a plan share them, but for a whole image's, which stay until the gradient."""
+        if self.kept is not None:
+            return self.kept
+        return plan.scratch("patches", self.depth, self.places_at_once)
+
+    def dpatches(self, plan: Plan) -> Array | None:
+        return None if self.dpadded is None else plan.scratch("dpatches", self.depth, self.places_at_once)
 
     def _chunk(self, z: Array, i: int) -> Array:
         """The places of a chunk of z (F, ...)."""
@@ -83,35 +92,37 @@ class Convolution(Operation):
     def forward(self, plan: Plan) -> None:
         self.take_input()
         kernel = np.ascontiguousarray(self.k.value.reshape(self.depth, -1).T)  # (F, depth)
+        patches = self.patches(plan)
         for i, (_, view) in enumerate(self.chunks):
-            np.copyto(self.copy, view)
-            np.matmul(kernel, self.patches, out=self._chunk(self.z, i))
+            np.copyto(patches.reshape(self.by_place), view)
+            np.matmul(kernel, patches, out=self._chunk(self.z, i))
         if self.z is not self.y:
             np.copyto(self.y, self.z)
 
     def backward(self, plan: Plan) -> None:
         dz = self.dy if self.dy.flags.c_contiguous else np.ascontiguousarray(self.dy)
         kernel = self.k.value.reshape(self.depth, -1)
+        patches, dpatches = self.patches(plan), self.dpatches(plan)
         if self.dpadded is not None:
             self.dpadded.fill(0)
         for i, (r, view) in enumerate(self.chunks):
-            if len(self.chunks) > 1:
-                np.copyto(self.copy, view)
+            if self.kept is None:
+                np.copyto(patches.reshape(self.by_place), view)
             d = self._chunk(dz, i)
             if i == 0:
-                np.matmul(self.patches, d.T, out=self.dk)
+                np.matmul(patches, d.T, out=self.dk)
             else:
-                np.add(self.dk, self.patches @ d.T, out=self.dk)
-            if self.dpatches is not None:
-                np.matmul(kernel, d, out=self.dpatches)
-                self._add_patches(r)
+                np.add(self.dk, patches @ d.T, out=self.dk)
+            if dpatches is not None:
+                np.matmul(kernel, d, out=dpatches)
+                self._add_patches(r, dpatches.reshape(self.by_place))
         self.hand_back()
 
-    def _add_patches(self, row: int) -> None:
+    def _add_patches(self, row: int, parts: Array) -> None:
         """Add the patches' gradients where they were copied from: np.add.at takes 20 times as long."""
-        assert self.dpadded is not None and self.dpatches is not None
+        assert self.dpadded is not None
         (kh, kw), (sh, sw), (_, ow) = self.size, self.strides, self.places
-        parts, rows = self.dpatches.reshape(self.copy.shape), self.rows_at_once
+        rows = self.rows_at_once
         for i in range(kh):
             for j in range(kw):
                 down = slice(row * sh + i, row * sh + i + (rows - 1) * sh + 1, sh)

@@ -20,8 +20,7 @@ class Bias(Operation):
         self.rest = rest_of(x.shape)
 
     def allocate(self, plan: Plan) -> None:
-        if not self.in_place(plan):
-            super().allocate(plan)
+        self.gradients = [self.place_first(plan)]
 
     def forward(self, plan: Plan) -> None:
         np.add(self.x, along(self.b.value, self.y.ndim), out=self.y)
@@ -41,8 +40,13 @@ def along(b: AnyArray, axes: int) -> AnyArray:
 
 
 class Add(Operation):
+    """In place of the first, where nothing else needs that."""
+
     def __init__(self, *x: Node) -> None:
         super().__init__(x[0].shape, *x)
+
+    def allocate(self, plan: Plan) -> None:
+        self.gradients = [self.place_first(plan), *map(plan.place, self.inputs[1:])]
 
     def forward(self, plan: Plan) -> None:
         first, second, *others = (x.array for x in self.inputs)
@@ -52,7 +56,7 @@ class Add(Operation):
 
     def backward(self, plan: Plan) -> None:
         for dx in self.gradients:
-            if dx is not None:
+            if dx is not None and dx is not self.dy:
                 np.copyto(dx, self.dy)
 
 

@@ -30,8 +30,9 @@ class BatchNormalization(Operation):
         self.rest = rest_of(x.shape)
 
     def allocate(self, plan: Plan) -> None:
+        own = self.inputs[0].is_free
         super().allocate(plan)
-        self.xhat: Array = np.empty(self.x.shape, np.float32)
+        self.xhat: AnyArray = self.x if own else np.empty(self.x.shape, np.float32)
         self.scale: AnyArray = np.ones(1, np.float32)
         features = self.inputs[0].shape[-1]
         self.count = np.float32(self.x.size // features // plan.n * plan.batch)

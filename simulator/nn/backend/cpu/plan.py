@@ -72,6 +72,11 @@ class Weight:
         self.grad = np.zeros_like(self.value)
 
 
+def _owner(a: Array) -> int:
+    """The id of the array that owns the memory."""
+    return id(a if a.base is None else a.base)
+
+
 @dataclass(eq=False)
 class Node:
     """A result for a batch: shape is that of one sample; value and grads are kept innermost by samples.
@@ -85,6 +90,11 @@ class Node:
     used: int = 0
     value: AnyArray | None = None
     grads: list[Array] = field(default_factory=list)  # one for every use; `gather` sums them into the first
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the one operation that uses the value may write over it."""
+        return self.used == 1 and not self.kept and self.value is None
 
     @property
     def array(self) -> AnyArray:
@@ -146,14 +156,12 @@ class Operation:
         """Make the buffers of this operation and those of its inputs; the output's are there already."""
         self.gradients = [plan.place(x) for x in self.inputs]
 
-    def in_place(self, plan: Plan) -> bool:
-        """Take the output's buffers for the input's too, where nothing else needs its value."""
-        (x,) = self.inputs
-        shares = x.used == 1 and not x.kept and x.value is None
-        if shares:
-            dy = self.output.grads[0] if self.output.grads else None
-            self.gradients = [plan.place(x, self.y, dy)]
-        return shares
+    def place_first(self, plan: Plan) -> Array | None:
+        """Place the first input in the output's buffers, where nothing else needs its value."""
+        x = self.inputs[0]
+        if not x.is_free:
+            return plan.place(x)
+        return plan.place(x, self.y, self.output.grads[0] if self.output.grads else None)
 
     def forward(self, plan: Plan) -> None:
         raise NotImplementedError
@@ -193,6 +201,8 @@ class Plan:
     keeps: bool = False  # every layer's operations as they are, in order, so that each result can be read
     made: dict[int, tuple[Node, slice]] = field(default_factory=dict)  # a tensor's id -> its node, its operations
     _scratch: dict[str, Array] = field(default_factory=dict)
+    _spare: list[Array] = field(default_factory=list)  # buffers whose gradients aren't needed any more
+    _held: dict[int, int] = field(default_factory=dict)  # a buffer's id -> how many gradients lie in it
 
     @property
     def n(self) -> int:
@@ -227,15 +237,40 @@ class Plan:
             node.value = np.zeros(shape, np.float32) if value is None else value
         if not (self.learning and node.learns):
             return None
-        node.grads.append(np.zeros(shape, np.float32) if grad is None else grad)
-        return node.grads[-1]
+        grad = self.room(shape) if grad is None else grad
+        node.grads.append(grad)
+        if _owner(grad) in self._held:
+            self._held[_owner(grad)] += 1
+        return grad
+
+    def room(self, shape: Shape) -> Array:
+        """A buffer for a gradient, not empty: one that no later gradient on the way back needs, or a new one."""
+        if self.keeps:
+            return np.zeros(shape, np.float32)
+        size = math.prod(shape)
+        fits = [k for k, spare in enumerate(self._spare) if spare.size >= size]
+        best = min(fits, key=lambda k: self._spare[k].size, default=None)
+        buffer = np.empty(size, np.float32) if best is None else self._spare.pop(best)
+        self._held[id(buffer)] = 0
+        return buffer[:size].reshape(shape)
+
+    def _release(self, node: Node) -> None:
+        """Give back the buffers in which only this node's gradients lie."""
+        for grad in node.grads:
+            owner = _owner(grad)
+            if owner in self._held:
+                self._held[owner] -= 1
+                if not self._held[owner]:
+                    del self._held[owner]
+                    self._spare.append(grad if grad.base is None else grad.base)
 
     def allocate(self) -> None:
-        """Buffers for all, from the last operation, whose output keeps its own, to the first."""
+        """Buffers for all, from the last operation, whose output keeps its own, to the first: the way of gradients."""
         last = self.operations[-1].output
         self.place(last)
         for operation in reversed(self.operations):
             operation.allocate(self)
+            self._release(operation.output)
 
     def forward(self) -> None:
         for operation in self.operations:

@@ -34,7 +34,7 @@ class Pooling(Operation):
         self.whole: AnyArray = np.full(whole, self.fill, np.float32) if self.is_padded else self.x
         self.dwhole: Array | None = None
         if self.dx is not None:
-            self.dwhole = np.zeros(whole, np.float32) if self.is_padded else self.dx
+            self.dwhole = np.empty(whole, np.float32) if self.is_padded else self.dx
 
     def enter(self) -> None:
         if self.is_padded:
@@ -131,6 +131,7 @@ class PairMaxPooling(Operation):
         top, bottom = self._rows(self.dx)
         np.multiply(self.dupper, self.is_top, out=top)
         np.subtract(self.dupper, top, out=bottom)
+        self.dx[:, 2 * self.output.shape[0] :] = 0
 
 
 class AveragePooling(Pooling):
