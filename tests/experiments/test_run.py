@@ -184,7 +184,7 @@ def test_too_little_memory_is_said_before_it_is_taken(small: Path, monkeypatch: 
     monkeypatch.setattr("simulator.nn.memory.free_memory", lambda: 600 * 2**20)
     with pytest.raises(MemoryNeededError) as caught:
         run_experiment(EXPERIMENTS["resnet"], small / "out")
-    said = r"Received: 1\.\d GiB for batches of 64, and 0\.6 GiB free\. --set batch_size=8 needs 0\.\d GiB\."
+    said = r"Received: 1\.\d GiB for batches of 64, and 0\.6 GiB free\. --set batch_size=16 needs 0\.\d GiB\."
     assert re.fullmatch("Training must fit into memory\\. " + said, str(caught.value))
     assert not (small / "out").exists()
 
