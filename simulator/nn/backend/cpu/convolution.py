@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from simulator.nn.backend.cpu.plan import Array, Node, Operation, Plan, Weight
+from simulator.nn.backend.cpu.product import times, times_turned
 from simulator.nn.backend.operation import Shape
 from simulator.tape.convolution import places_after
 
@@ -73,7 +74,7 @@ class Convolution(Operation):
         ]
         self.z = self.y if self.y.flags.c_contiguous else np.empty(self.y.shape, np.float32)
         if plan.learning:
-            self.dk: Array = np.zeros((self.depth, filters), np.float32)
+            self.dk: Array = np.empty((self.depth, filters), np.float32)
         self.patches(plan), self.dpatches(plan)  # made here, so that planning tells what a step takes
 
     def patches(self, plan: Plan) -> Array:
@@ -95,7 +96,7 @@ class Convolution(Operation):
         patches = self.patches(plan)
         for i, (_, view) in enumerate(self.chunks):
             np.copyto(patches.reshape(self.by_place), view)
-            np.matmul(kernel, patches, out=self._chunk(self.z, i))
+            times(kernel, patches, self._chunk(self.z, i))
         if self.z is not self.y:
             np.copyto(self.y, self.z)
 
@@ -103,18 +104,16 @@ class Convolution(Operation):
         dz = self.dy if self.dy.flags.c_contiguous else np.ascontiguousarray(self.dy)
         kernel = self.k.value.reshape(self.depth, -1)
         patches, dpatches = self.patches(plan), self.dpatches(plan)
+        self.dk.fill(0)
         if self.dpadded is not None:
             self.dpadded.fill(0)
         for i, (r, view) in enumerate(self.chunks):
             if self.kept is None:
                 np.copyto(patches.reshape(self.by_place), view)
             d = self._chunk(dz, i)
-            if i == 0:
-                np.matmul(patches, d.T, out=self.dk)
-            else:
-                np.add(self.dk, patches @ d.T, out=self.dk)
+            self.dk += times_turned(patches, d)
             if dpatches is not None:
-                np.matmul(kernel, d, out=dpatches)
+                times(kernel, d, dpatches)
                 self._add_patches(r, dpatches.reshape(self.by_place))
         self.hand_back()
 
