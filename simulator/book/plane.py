@@ -195,7 +195,7 @@ def _points(scene: Scene, low: Expression, high: Expression, weights: _Weights) 
     tracer = Tracer(scene.model.outputs, scene.model.weights, scene.model.numbers)
     X = apply("stack", x1, x2, shape=(1, 2))
     tracer.step = Step(X, None, X, None, parameters=weights.arrays, settings=scene.step.settings)
-    output, _ = tracer.forward(training=False)
+    output = tracer.forward(training=False)
     [answer] = rewritten([output], bounded)
     columns = [Quantity(i, "given", "0"), Quantity(j, "given", "0")]
     columns += [Quantity(i_, "given", "0.00") for i_ in (x1, x2)]

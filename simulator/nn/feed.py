@@ -153,6 +153,7 @@ class Checked:
     model: Model
     source: DataSet
     class_weight: Mapping[int, float] | None = None
+    dtype: Any = np.float32
 
     @property
     def steps(self) -> int | None:
@@ -165,7 +166,7 @@ class Checked:
             good = isinstance(batch, tuple | list) and len(batch) in (2, 3)
             require(good, rule, f"{_kind(batch)} as batch {k}")
             weights = batch[2] if len(batch) == 3 else None
-            yield data_of(self.model, batch[0], batch[1], weights, self.class_weight, f" of batch {k}")
+            yield data_of(self.model, batch[0], batch[1], weights, self.class_weight, f" of batch {k}", self.dtype)
 
 
 def _kind(batch: Any) -> str:
@@ -198,16 +199,17 @@ def feed_of(
     class_weight: Mapping[int, float] | None = None,
     seed: int | None = None,
     of: str = "",
+    dtype: Any = np.float32,
 ) -> Arrays | Checked:
-    """Opened data as checked batches. Raises ShapeError or SettingError when they don't fit the model."""
+    """Opened data as checked batches of a backend's numbers. Raises ShapeError or SettingError when they don't fit the model."""
     if isinstance(x, DataSet):
         given = {"y": y, "batch_size": batch_size, "sample_weight": sample_weight}
         extra = [name for name, value in given.items() if value is not None]
         require(not extra, "A data set gives labels, weights and batches of its own.", f"{', '.join(extra)} beside it")
-        return Checked(model, x, class_weight)
+        return Checked(model, x, class_weight, dtype)
     require(y is not None, "fit and evaluate need labels: y, or a data set of batches (x, y).", "none")
     assert y is not None
-    return Arrays(data_of(model, x, y, sample_weight, class_weight, of), batch_checked(batch_size), seed)
+    return Arrays(data_of(model, x, y, sample_weight, class_weight, of, dtype), batch_checked(batch_size), seed)
 
 
 def batch_checked(batch_size: int | None) -> int:
@@ -216,8 +218,8 @@ def batch_checked(batch_size: int | None) -> int:
     return int(size)
 
 
-def inputs_of(model: Model, x: ArrayLike, of: str = "") -> Array:
-    """Inputs (N, ...) in float32, or as they are when they hold whole numbers. Raises ShapeError or SettingError."""
+def inputs_of(model: Model, x: ArrayLike, of: str = "", dtype: Any = np.float32) -> Array:
+    """Inputs (N, ...) in dtype, or as they are when they hold whole numbers. Raises ShapeError or SettingError."""
     array = np.asarray(x)
     require(array.dtype.kind in "fiub", f"X{of} must be numbers in rows of one length.", f"{array.dtype}")
     wanted = model.inputs.shape
@@ -229,7 +231,7 @@ def inputs_of(model: Model, x: ArrayLike, of: str = "") -> Array:
             f"Give X{of} the shape (N, {', '.join(map(str, wanted))})."
         )
     if array.dtype.kind == "f":
-        array = array.astype(np.float32, copy=False)
+        array = array.astype(dtype, copy=False)
         _finite(array, f"X{of}")
     return array
 
@@ -241,12 +243,13 @@ def data_of(
     sample_weight: ArrayLike | None = None,
     class_weight: Mapping[int, float] | None = None,
     of: str = "",
+    dtype: Any = np.float32,
 ) -> Batch:
     """Samples, labels and weights as a network takes them, held against the model."""
-    inputs, labels = inputs_of(model, x, of), np.asarray(y)
+    inputs, labels = inputs_of(model, x, of, dtype), np.asarray(y)
     if len(labels) != len(inputs):
         raise ShapeError(f"X{of} and Y{of} have as many rows. Received: {len(inputs)} and {len(labels)}.")
-    fitted = model.labels_fitted(labels, f"Y{of}")
+    fitted = model.labels_fitted(labels, f"Y{of}", dtype)
     rule = "A sample counts by sample_weight or by class_weight."
     require(sample_weight is None or class_weight is None, rule, "both", "Multiply them and give sample_weight.")
     if class_weight is not None:

@@ -97,12 +97,12 @@ def evaluated(model: Model, feed: Feed, backend: str = "") -> Logs:
     return {"loss": total / entries + network.penalty()} | _results(model.metrics)
 
 
-def predicted(model: Model, x: Any, size: int, backend: str = "") -> Array:
+def predicted(model: Model, x: Any, size: int, backend: str, dtype: Any) -> Array:
     """The answers (N, ...), batch by batch. A data set gives samples, or tuples that begin with them."""
     network = model.network(backend)
     if isinstance(x, DataSet):
-        return np.concatenate([network.predict(inputs_of(model, samples_of(batch))) for batch in x.raw()])
-    inputs = inputs_of(model, x)
+        return np.concatenate([network.predict(inputs_of(model, samples_of(batch), dtype=dtype)) for batch in x.raw()])
+    inputs = inputs_of(model, x, dtype=dtype)
     return np.concatenate([network.predict(inputs[a : a + size]) for a in range(0, len(inputs), size)])
 
 

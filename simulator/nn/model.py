@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from simulator.errors import SettingError, ShapeError
-from simulator.nn.backend import backend_named, network_on
+from simulator.nn.backend import backend_named, network_on, precision_of
 from simulator.nn.backend.network import Network
 from simulator.nn.basic import Activation, Dense, Embedding, Input, InputLayer
 from simulator.nn.callback import Callback, History
@@ -31,8 +31,6 @@ from simulator.nn.optimizer import SGD, Optimizer, optimizer_of
 from simulator.nn.option import chosen, is_whole, name_checked, require
 from simulator.nn.store import load_weights, save_model, save_weights
 from simulator.nn.trace import Step, Weight, trace_forward, trace_step
-from simulator.nn.training import numbers_of, start_of, train
-from simulator.tape.evaluate import evaluate_all
 
 if TYPE_CHECKING:
     from simulator.xlsx.verify import Verification
@@ -276,7 +274,7 @@ class Model:
         received = f"gradient_accumulation_steps={steps}"
         require(steps is None, rule, received, "Leave it out and multiply batch_size by it: the gradient is the same.")
         size, batches = self.batches_of(len(X), batch_size)
-        return trace_step(
+        step = trace_step(
             self.outputs,
             self.weights,
             self.numbers,
@@ -287,10 +285,11 @@ class Model:
             batches=batches,
             seed=self.seed,
         )
+        return _from_zeros(step)
 
     def trace_forward(self, X: Array) -> Step:
         """The forward pass as expressions."""
-        return trace_forward(self.outputs, self.weights, self.numbers, X)
+        return _from_zeros(trace_forward(self.outputs, self.weights, self.numbers, X))
 
     def fit(
         self,
@@ -302,7 +301,7 @@ class Model:
         callbacks: Sequence[Callback] | Callback | None = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: bool = True,
+        shuffle: bool | None = None,
         class_weight: Mapping[int, float] | None = None,
         sample_weight: ArrayLike | None = None,
         initial_epoch: int = 0,
@@ -322,25 +321,26 @@ class Model:
         A line per epoch is printed unless verbose is 0; in a terminal, unless it is 2, a live one shows the epoch.
 
         On the backend "numpy" it computes in float32, operations planned for speed; on "cupy" the same on an NVIDIA
-        GPU, whose random numbers are others; on "expressions" in float64 what a workbook shows, to its last bit:
-        samples in their order, batches that divide them (all of them when not given), dropout's mask drawn once, no
-        callbacks, weights or data sets. Without a name it is the one of `compile`, of SIMULATOR_BACKEND in the
-        environment, or "numpy". Raises ShapeError, SettingError, or TrainingError where the loss is no number.
+        GPU, whose random numbers are others; on "expressions" in float64 by the equations of a workbook, step by step:
+        what the workbook shows where neither shuffle nor batch_size is given, for then samples keep their order and
+        are one batch. Dropout's mask is drawn once there, and every sample counts alike. Without a name it is the
+        backend of `compile`, of SIMULATOR_BACKEND in the environment, or "numpy". Raises ShapeError, SettingError, or
+        TrainingError where the loss is no number.
         """
         x = opened(x, y, steps_per_epoch)
         self._prepare(x)
         epochs_checked(epochs)
-        if self._on(backend) == "expressions":
-            plain = not isinstance(x, DataSet) and y is not None and class_weight is None and sample_weight is None
-            require(plain, "The backend 'expressions' trains on arrays x and y, every sample alike.", "another call")
-            assert y is not None
-            return self._fit_expressions(x, y, batch_size, epochs)
-        seed = self.seed if shuffle else None
-        training: Feed = feed_of(self, x, y, batch_size, sample_weight, class_weight, seed)
+        on = self._on(backend)
+        if on == "expressions" and not isinstance(x, DataSet):
+            x = self.inputs_checked(x)
+            batch_size = len(x) if batch_size is None else batch_size
+        seed = self.seed if (on != "expressions" if shuffle is None else shuffle) else None
+        dtype = precision_of(on)
+        training: Feed = feed_of(self, x, y, batch_size, sample_weight, class_weight, seed, dtype=dtype)
         require(0 <= validation_split < 1, "validation_split is a share from 0 to below 1.", validation_split)
         held: Feed | None = None
         if validation_data is not None:
-            held = self._held_out(validation_data, validation_steps, validation_batch_size or batch_size)
+            held = self._held_out(validation_data, validation_steps, validation_batch_size or batch_size, dtype)
         elif validation_split:
             rule = "validation_split takes the last samples of arrays; a data set has validation_data."
             require(isinstance(training, Arrays), rule, f"{validation_split} and a data set")
@@ -349,30 +349,15 @@ class Model:
         given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
         return fit(self, training, held, epochs, verbose, given, initial_epoch, backend)
 
-    def _held_out(self, data: Any, steps: int | None, batch_size: int | None) -> Feed:
+    def _held_out(self, data: Any, steps: int | None, batch_size: int | None, dtype: Any) -> Feed:
         parts = data if isinstance(data, tuple) and len(data) in (2, 3) and steps is None else (data,)
         if len(parts) == 1:
-            return feed_of(self, opened(data, limit=steps), None, None)
+            return feed_of(self, opened(data, limit=steps), None, None, dtype=dtype)
         weights = parts[2] if len(parts) == 3 else None
-        return feed_of(self, parts[0], parts[1], batch_size, weights, of=" of validation_data")
+        return feed_of(self, parts[0], parts[1], batch_size, weights, of=" of validation_data", dtype=dtype)
 
     def _prepare(self, x: Any) -> None:
         """Take from the data what the model doesn't know yet."""
-
-    def _fit_expressions(self, X: ArrayLike, Y: ArrayLike, batch_size: int | None, epochs: int) -> History:
-        """Every call starts the optimizer anew: its state and the number of the step begin where a workbook's begin."""
-        x = self.inputs_checked(X)
-        y = self.labels_checked(Y, len(x))
-        epochs_checked(epochs)
-        step = self.trace(x, y, batch_size)
-        size, _ = self.batches_of(len(x), batch_size)
-        costs, state = train(step, numbers_of(step), x, y, size, epochs)
-        for w in (w for ws in self.weights.values() for w in ws):
-            w.value = np.asarray(state[step.parameters[w.symbol].serial])
-        history = History()
-        for epoch, cost in enumerate(costs.mean(axis=-1)):
-            history.on_epoch_end(epoch, {"loss": float(cost)})
-        return history
 
     def predict(
         self,
@@ -385,12 +370,11 @@ class Model:
         """The network's answers (N, ...) for samples, or for those of a data set; see `fit` for the backends."""
         x = opened(x, limit=steps)
         self._prepare(x)
-        if self._on(backend) != "expressions" or isinstance(x, DataSet):
-            return predicted(self, x, batch_checked(batch_size), backend)
-        inputs = self.inputs_checked(x)
-        step = self.trace_forward(inputs)
-        numbers = numbers_of(step)
-        return evaluate_all([step.output], numbers | {"X data": inputs}, start_of(step, numbers))[0]
+        on = self._on(backend)
+        if on == "expressions" and not isinstance(x, DataSet):
+            x = self.inputs_checked(x)
+            batch_size = len(x) if batch_size is None else batch_size
+        return predicted(self, x, batch_checked(batch_size), backend, precision_of(on))
 
     def evaluate(
         self,
@@ -406,7 +390,8 @@ class Model:
         self._loss()
         x = opened(x, y, steps)
         self._prepare(x)
-        logs = evaluated(self, feed_of(self, x, y, batch_size, sample_weight))
+        dtype = precision_of(self._on(""))
+        logs = evaluated(self, feed_of(self, x, y, batch_size, sample_weight, dtype=dtype))
         values = list(logs.values())
         return logs if return_dict else values if len(values) > 1 else values[0]
 
@@ -414,8 +399,8 @@ class Model:
         return backend_named(backend or self.backend or os.environ.get("SIMULATOR_BACKEND", "numpy"))
 
     def network(self, backend: str = "") -> Network:
-        """The model on a backend at full size, with the weights that it has now."""
-        name = self._at_full_size(backend)
+        """The model on a backend, with the weights that it has now."""
+        name = self._on(backend)
         values = [w.value for ws in self.weights.values() for w in ws]
         network = self._networks.get(name)
         if network is None:
@@ -430,10 +415,6 @@ class Model:
         network.held = values
         return network
 
-    def _at_full_size(self, backend: str) -> str:
-        name = self._on(backend)
-        return "numpy" if name == "expressions" else name
-
     def reset_states(self) -> None:
         """Let the next batch start from zeros in stateful layers."""
         for layer in self.layers:
@@ -441,7 +422,7 @@ class Model:
 
     def updated(self, backend: str = "") -> None:
         """Take over the weights that the backend has trained."""
-        network = self._networks.get(self._at_full_size(backend))
+        network = self._networks.get(self._on(backend))
         if network is not None:
             values = network.read()
             for w in (w for ws in self.weights.values() for w in ws):
@@ -460,10 +441,10 @@ class Model:
     def walk(self) -> Iterator[Tensor]:
         return walk(self.outputs)
 
-    def labels_fitted(self, y: ArrayLike, what: str = "Y") -> Any:
-        """Labels for the backend: class numbers as whole numbers, all others in float32."""
+    def labels_fitted(self, y: ArrayLike, what: str = "Y", dtype: Any = np.float32) -> Any:
+        """Labels for the backend: class numbers as whole numbers, all others in its own."""
         found = self.labels_checked(y, len(np.asarray(y)), what)
-        return found.astype(np.int64 if self._loss().labels == "classes" else np.float32)
+        return found.astype(np.int64 if self._loss().labels == "classes" else dtype)
 
     def save(self, path: str | Path) -> Path:
         """Write the model, compiled as it is, to a file that `nn.load_model` reads."""
@@ -592,6 +573,13 @@ class Sequential(Model):
                 "nn.Input((features,)), or call model.build((features,))."
             )
         raise AttributeError(name)
+
+
+def _from_zeros(step: Step) -> Step:
+    """The step. Raises SettingError when a batch takes over the states of the one before."""
+    rule, advice = "A workbook starts every sequence from zeros.", "Train it with fit, or leave stateful out."
+    require(not step.states, rule, "stateful=True", advice)
+    return step
 
 
 def epochs_checked(epochs: Any) -> None:

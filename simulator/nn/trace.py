@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from simulator.errors import SettingError
-from simulator.nn.backend.expression import Expressions, Seen
+from simulator.nn.backend.expression import Expressions, Seen, State
 from simulator.nn.basic import InputLayer
 from simulator.nn.initializer import Array
 from simulator.nn.layer import Tensor, WeightSpec, walk
@@ -74,6 +74,8 @@ class Step:
     settings: dict[str, tuple[E, float, str]] = field(default_factory=dict)
     first: dict[str, tuple[E, Array]] = field(default_factory=dict)  # first weights, masks, first states
     counter: dict[str, E] = field(default_factory=dict)  # step, epoch, batch, rate and what optimizers share
+    renewed: dict[str, E] = field(default_factory=dict)  # weights that layers renew themselves: moving statistics
+    states: list[State] = field(default_factory=list)  # what stateful layers take from batch to batch
 
 
 @dataclass
@@ -102,11 +104,10 @@ class Tracer:
         self.seen[node.serial] = Seen(0, name, "count")
         return node
 
-    def forward(self, *, training: bool) -> tuple[E, dict[int, dict[str, E]]]:
-        """The prediction, and the weights that layers renew themselves (moving statistics)."""
+    def forward(self, *, training: bool) -> E:
+        """The prediction."""
         rng = np.random.default_rng(self.seed)
         values: dict[int, E] = {}
-        renewed: dict[int, dict[str, E]] = {}
         uses: dict[int, int] = {}
         for tensor in walk(self.output):
             layer = tensor.layer
@@ -118,15 +119,17 @@ class Tracer:
             again = uses[number] = uses.get(number, 0) + 1
             tag = str(number) if again == 1 else f"{number}{chr(ord('a') + again - 1)}"
             final = tensor is self.output
-            at = Expressions(number, tag, weights, training, final, self.seen, self.step.first, {}, self.setting, rng)
+            step, renewed = self.step, dict[str, E]()
+            at = Expressions(
+                number, tag, weights, training, final, self.seen, step.first, renewed, step.states, self.setting, rng
+            )
             values[id(tensor)] = layer.call(at, *(values[id(t)] for t in tensor.inputs))
-            if at.renewed:
-                renewed[id(layer)] = at.renewed
+            step.renewed |= {w.symbol: renewed[w.spec.name] for w in self.weights[id(layer)] if w.spec.name in renewed}
         output = values[id(self.output)]
         if output.name != "P":
             output = output.named("P", "prediction")
             self.seen[output.serial] = Seen(max(self.numbers.values(), default=0), "P", "")
-        return output, renewed
+        return output
 
     def _weight(self, w: Weight) -> E:
         if w.symbol in self.step.parameters:
@@ -144,7 +147,7 @@ def trace_forward(output: Tensor, weights: dict[int, list[Weight]], numbers: dic
     """The forward pass alone, without dropout and with the moving statistics."""
     tracer = _tracer(output, weights, numbers, inputs, 0)
     step = tracer.step
-    step.output, _ = tracer.forward(training=False)
+    step.output = tracer.forward(training=False)
     step.shown = shown_of(step, tracer, [step.output])
     return step
 
@@ -164,11 +167,46 @@ def trace_step(
     """Forward, cost, gradients and updates of one batch. inputs and labels are the first one."""
     tracer = _tracer(output, weights, numbers, inputs, seed)
     step = tracer.step
-    last = max(numbers.values(), default=0) + 1
+    _count(step, tracer, optimizer, batches)
+    _learn(step, tracer, labels, loss)
+    memory = _Memory(step, tracer)
+    for w in (w for ws in weights.values() for w in ws):
+        parameter = step.parameters[w.symbol]
+        if w.symbol in step.gradients:
+            new = optimizer.update(memory, parameter, step.gradients[w.symbol])
+        else:
+            new = step.renewed[w.symbol]
+        new = new.named(f"{w.symbol}'", f"{w.symbol} for the next step", about=parameter)
+        step.updates[w.symbol] = new
+        memory.last(new)
+        step.carries[parameter.serial] = Carry(step.first[w.symbol][0], new)
+    roots = [step.cost, *step.gradients.values(), *step.updates.values(), *step.counter.values(), *memory.states]
+    step.shown = shown_of(step, tracer, [root for root in roots if root is not None])
+    return step
+
+
+def trace_gradients(
+    output: Tensor,
+    weights: dict[int, list[Weight]],
+    numbers: dict[int, int],
+    inputs: Array,
+    labels: Array,
+    loss: Loss,
+    seed: int = 0,
+) -> Step:
+    """Forward, cost and gradients of one batch, whatever the optimizer does with them."""
+    tracer = _tracer(output, weights, numbers, inputs, seed)
+    _learn(tracer.step, tracer, labels, loss)
+    return tracer.step
+
+
+def _learn(step: Step, tracer: Tracer, labels: Array, loss: Loss) -> None:
+    """The forward pass of training, the cost and its gradients."""
+    weights = tracer.weights
+    last = max(tracer.numbers.values(), default=0) + 1
     step.labels = given("Y data", labels.shape, "labels").named("Y", "labels")
     tracer.seen[step.labels.serial] = Seen(last, "Y", "")
-    _count(step, tracer, optimizer, batches)
-    step.output, renewed = tracer.forward(training=True)
+    step.output = tracer.forward(training=True)
 
     def name(x: E, symbol: str, meaning: str) -> E:
         x = x if x.name else x.named(symbol, meaning, gradient=False)
@@ -184,22 +222,9 @@ def trace_step(
     every = [w for ws in weights.values() for w in ws]
     trained = [step.parameters[w.symbol] for w in every if w.spec.trainable]
     step.gradients, _ = backward(step.cost, trained)
-    memory = _Memory(step, tracer)
     for w in every:
-        parameter = step.parameters[w.symbol]
-        if w.symbol in step.gradients:
-            new = optimizer.update(memory, parameter, step.gradients[w.symbol])
-        else:
-            found = [r[w.spec.name] for key, r in renewed.items() if w in weights[key]]
-            require(bool(found), "Every weight must have an influence on the cost.", f"none of {w.symbol}")
-            new = found[0]
-        new = new.named(f"{w.symbol}'", f"{w.symbol} for the next step", about=parameter)
-        step.updates[w.symbol] = new
-        memory.last(new)
-        step.carries[parameter.serial] = Carry(step.first[w.symbol][0], new)
-    roots = [step.cost, *step.gradients.values(), *step.updates.values(), *step.counter.values(), *memory.states]
-    step.shown = shown_of(step, tracer, roots)
-    return step
+        found = w.symbol in step.gradients or w.symbol in step.renewed
+        require(found, "Every weight must have an influence on the cost.", f"none of {w.symbol}")
 
 
 def _tracer(

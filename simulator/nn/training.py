@@ -9,7 +9,7 @@ import numpy as np
 
 from simulator.nn.initializer import Array
 from simulator.nn.trace import Step
-from simulator.tape.evaluate import evaluate_all
+from simulator.tape.evaluate import Evaluation, evaluate_all
 
 Numbers = dict[str, Array]
 
@@ -32,13 +32,13 @@ def train(step: Step, numbers: Numbers, X: Array, Y: Array, size: int, epochs: i
     (R, epochs, batches). size is that of a batch.
     """
     assert step.cost is not None
-    roots = [step.cost, *(carry.then for carry in step.carries.values())]
+    evaluation = Evaluation([step.cost, *(carry.then for carry in step.carries.values())])
     state = start_of(step, numbers)
     costs = []
     for _ in range(epochs):
         for start in range(0, len(X), size):
             batch = {"X data": X[start : start + size], "Y data": Y[start : start + size]}
-            cost, *after = evaluate_all(roots, numbers | batch, state)
+            cost, *after = evaluation.of(numbers | batch, state)
             state = dict(zip(step.carries, after, strict=True))
             costs.append(cost)
     return np.stack(costs, axis=-1).reshape(*costs[0].shape, epochs, -1), state

@@ -82,7 +82,7 @@ def convolve_transposed(x: E, k: E, strides: Places, padding: str) -> E:
 
 def contract(a: E, b: E, groups: Sequence[Groups], shape: Shape, text: str) -> E:
     """Sums of products: entry number o of the result adds a[i]*b[j] over the pairs (i, j) of groups[o]."""
-    return apply("contract", a, b, groups=groups, out=shape, text=text)
+    return apply("contract", a, b, groups=groups, out=shape, text=text, _pairs=[])
 
 
 def _hits(node: E) -> Iterator[tuple[Index, Index, Index]]:
@@ -176,9 +176,11 @@ def _kernel_gradient(g: E, out: E, k: E) -> E:
     return contract(x, g, groups, k.shape, "sum of patches of {0} times {1}")
 
 
-def _contract_value(a: Array, b: Array, groups: Sequence[Groups], shape: Shape) -> Array:
-    triples = [(o, i, j) for o, parts in enumerate(groups) for part in parts for i, j in part]
-    o, i, j = np.array(triples, dtype=np.int64).reshape(-1, 3).T
+def _contract_value(a: Array, b: Array, groups: Sequence[Groups], shape: Shape, _pairs: list[Array]) -> Array:
+    if not _pairs:  # kept for the next evaluation
+        triples = [(o, i, j) for o, parts in enumerate(groups) for part in parts for i, j in part]
+        _pairs.extend(np.array(triples, dtype=np.int64).reshape(-1, 3).T)
+    o, i, j = _pairs
     out = np.zeros(math.prod(shape))
     np.add.at(out, o, a.ravel()[i] * b.ravel()[j])
     return out.reshape(shape)
@@ -217,9 +219,9 @@ PRIMITIVES["convolve"] = Primitive(
 )
 PRIMITIVES["contract"] = Primitive(  # made by derivatives only, so it has none
     "contract",
-    lambda a, b, groups, out, text: _contract_value(a, b, groups, out),
+    lambda a, b, groups, out, text, _pairs: _contract_value(a, b, groups, out, _pairs),
     lambda at, node, index: _contract_element(node.params["groups"], at, node, index),
-    lambda a, b, groups, out, text: out,
+    lambda a, b, groups, out, text, _pairs: out,
     (None, None),
     "{0}",
     5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -31,20 +32,60 @@ def evaluate_all(
 
     A given array may have one axis more than its shape, in front: that many runs are computed at once.
     """
-    done: dict[int, Array] = {serial: np.asarray(value, dtype=np.float64) for serial, value in known.items()}
-    for node in upstream(*roots):
-        if node.serial in done:
-            continue
-        if node.value is not None:
-            done[node.serial] = np.float64(node.value)  # type: ignore[assignment]
-        elif node.primitive is None:
-            if node.name not in values:
-                raise SettingError(f"Every given array needs a value. Received: none for '{node.name}'.")
-            done[node.serial] = _fitting(values[node.name], node)
-        else:
-            args = [_aligned(done[a.serial], a, len(node.shape)) for a in node.args]
-            done[node.serial] = node.primitive.value(*args, **node.params)
-    return [done[root.serial] for root in roots]
+    return Evaluation(roots).of(values, known)
+
+
+class Evaluation:
+    """Expressions put in order once, to be evaluated again and again. Every array is let go after its last use.
+
+    >>> from simulator.tape.expression import given
+    >>> x = given("x", (2,))
+    >>> squared = Evaluation([x * x])
+    >>> squared.of({"x": [1.0, 2.0]}, {}), squared.of({"x": [3.0, 4.0]}, {})
+    ([array([1., 4.])], [array([ 9., 16.])])
+    """
+
+    def __init__(self, roots: Sequence[Expression]) -> None:
+        self.roots = roots
+        self.nodes = upstream(*roots)
+        last = {a.serial: node.serial for node in self.nodes for a in node.args}
+        kept = {root.serial for root in roots}
+        self.let_go: dict[int, list[int]] = {}  # what isn't used after a node, by the node's serial
+        for serial, user in last.items():
+            if serial not in kept:
+                self.let_go.setdefault(user, []).append(serial)
+
+    def of(self, values: Mapping[str, ArrayLike], known: Mapping[int, ArrayLike]) -> list[Array]:
+        """The values of the roots; see `evaluate_all`."""
+        done: dict[int, Array] = {serial: np.asarray(value, dtype=np.float64) for serial, value in known.items()}
+        for node in self.nodes:
+            if node.serial not in done:
+                done[node.serial] = _computed(node, values, done)
+            for serial in self.let_go.get(node.serial, ()):
+                del done[serial]
+        return [done[root.serial] for root in self.roots]
+
+    @property
+    def numbers(self) -> int:
+        """How many numbers are held at once, at most, when nothing is known; views count as arrays of their own."""
+        held, most = 0, 0
+        size = {node.serial: math.prod(node.shape) for node in self.nodes}
+        for node in self.nodes:
+            held += size[node.serial]
+            most = max(most, held)
+            held -= sum(size[serial] for serial in self.let_go.get(node.serial, ()))
+        return most
+
+
+def _computed(node: Expression, values: Mapping[str, ArrayLike], done: Mapping[int, Array]) -> Array:
+    if node.value is not None:
+        return np.float64(node.value)  # type: ignore[return-value]
+    if node.primitive is None:
+        if node.name not in values:
+            raise SettingError(f"Every given array needs a value. Received: none for '{node.name}'.")
+        return _fitting(values[node.name], node)
+    args = [_aligned(done[a.serial], a, len(node.shape)) for a in node.args]
+    return node.primitive.value(*args, **node.params)
 
 
 def _aligned(value: Array, arg: Expression, axes: int) -> Array:

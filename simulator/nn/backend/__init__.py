@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from simulator.nn.option import chosen
 
 if TYPE_CHECKING:
@@ -20,10 +22,15 @@ def backend_named(name: object) -> str:
     return str(name)
 
 
+def precision_of(backend: str) -> Any:
+    """The numbers that a backend takes: those of a workbook for "expressions", otherwise half as many digits."""
+    return np.float64 if backend == "expressions" else np.float32
+
+
 def network_on(
     backend: str, output: Tensor, numbers: Mapping[int, int], layers: Sequence[Layer], weights: Mapping[int, Any]
 ) -> Network:
-    """A model's layers on "numpy" or "cupy", with the weights of the model, by the layer's id.
+    """A model's layers on a backend, with the weights of the model, by the layer's id.
 
     Raises SettingError where CuPy or its GPU is missing.
     """
@@ -31,6 +38,10 @@ def network_on(
         from simulator.nn.backend.gpu.network import network_of as on_gpu
 
         return on_gpu(output, numbers, layers, weights)
+    if backend == "expressions":
+        from simulator.nn.backend.expression_network import network_of as by_equations
+
+        return by_equations(output, numbers, layers, weights)
     from simulator.nn.backend.cpu.network import network_of as on_cpu
 
     return on_cpu(output, numbers, layers, weights)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import NamedTuple
@@ -39,6 +39,15 @@ class Seen(NamedTuple):
     time: int | None = None
 
 
+class State(NamedTuple):
+    """What a stateful layer keeps under a name from batch to batch: before the first step and after the last."""
+
+    carried: Carried
+    name: str
+    first: E
+    last: E
+
+
 @dataclass
 class Expressions(Operations[E]):
     """What a layer's equations may use: its weights, names for its results, given arrays."""
@@ -51,6 +60,7 @@ class Expressions(Operations[E]):
     seen: dict[int, Seen]
     given: dict[str, tuple[E, Array]]  # arrays that the layer needs beside its weights: masks, first states
     renewed: dict[str, E]  # weights that the layer itself renews at every step
+    states: list[State]  # what goes on from batch to batch
     setting: Callable[[str, float, str], E]
     rng: np.random.Generator
 
@@ -79,6 +89,11 @@ class Expressions(Operations[E]):
         leaf = given(name, value.shape, meaning)
         self.given[name] = leaf, value
         return leaf
+
+    def goes_on(self, carried: Carried, symbols: Iterable[str], firsts: Iterable[E], lasts: Iterable[E]) -> None:
+        """The states after the last step are the first ones of the next batch."""
+        for symbol, first, last in zip(symbols, firsts, lasts, strict=True):
+            self.states.append(State(carried, f"{self.tag}/{symbol}", first, last))
 
     def part(self, name: str, short: str) -> Expressions:
         return replace(self, tag=f"{short}{self.tag}", weights=below(name, self.weights), final=False)
@@ -243,13 +258,12 @@ class Expressions(Operations[E]):
         return take(x, positions_of(x)[:, ::-1], "{0} turned round")
 
     def recurrent(self, x: E, cell: Cell, sequences: bool, carried: Carried | None = None) -> E:
-        rule = "A workbook starts every sequence from zeros and keeps the state as it is."
-        require(carried is None, rule, "stateful=True", "Train it with fit, or leave stateful out.")
         dropped = self.training and bool(cell.recurrent_dropout)
         received = f"recurrent_dropout={cell.recurrent_dropout}"
-        require(not dropped, rule, received, "Train it with fit; dropout, of the input, can be shown.")
+        advice = 'Train it with fit on the backend "numpy"; dropout, of the input, can be shown.'
+        require(not dropped, "The equations keep a state as it is.", received, advice)
         n, _, depth = x.shape
-        outputs = unrolled(self, self._dropped(x, (n, 1, depth), cell.dropout, cell.seed), cell)
+        outputs = unrolled(self, self._dropped(x, (n, 1, depth), cell.dropout, cell.seed), cell, carried)
         if not sequences:
             return outputs[-1]
         return join([reshaped(h, (n, 1, cell.units)) for h in outputs], 1, f"h{self.tag}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulator.nn.activation import ACTIVATIONS
-from simulator.nn.backend.operation import Cell
+from simulator.nn.backend.operation import Carried, Cell
 from simulator.tape.arrangement import positions_of, take
 from simulator.tape.expression import Expression
 from simulator.tape.namespace import weighted
@@ -22,21 +22,23 @@ if TYPE_CHECKING:
 E = Expression
 
 
-def unrolled(at: Expressions, x: E, cell: Cell) -> list[E]:
-    """The states h[1], ..., h[T] of a cell, the first states being zeros."""
+def unrolled(at: Expressions, x: E, cell: Cell, carried: Carried | None = None) -> list[E]:
+    """The states h[1], ..., h[T] of a cell. The first are zeros, or what the batch before has left in carried."""
     n, steps, _ = x.shape
     where = positions_of(x)
-
-    def zeros(symbol: str, meaning: str) -> E:
-        first = at.fixed(f"{symbol}_first", np.zeros((n, cell.units)), f"{meaning} before step 1")
-        return at.call(first, symbol, meaning, step=0, gradient=False)
-
-    states: tuple[E, ...] = (zeros("h", "state"), *([zeros("c", "cell")] if cell.kind == "lstm" else []))
+    kinds = {"h": "state"} | ({"c": "cell"} if cell.kind == "lstm" else {})
+    firsts = [at.fixed(f"{k}_first", np.zeros((n, cell.units)), f"{kinds[k]} before step 1") for k in kinds]
+    states = tuple(
+        at.call(first, symbol, kinds[symbol], step=0, gradient=False)
+        for symbol, first in zip(kinds, firsts, strict=True)
+    )
     outputs = []
     for t in range(1, steps + 1):
         now = take(x, where[:, t - 1, :], f"{{0}}[{t}]")
         states = STEPS[cell.kind](at, cell, t, now, *states)
         outputs.append(states[0])
+    if carried is not None:
+        at.goes_on(carried, kinds, firsts, states)
     return outputs
 
 

@@ -6,18 +6,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from simulator.nn.backend.cpu.loss import LOSSES, Loss, huber
-from simulator.nn.backend.cpu.plan import AnyArray, Array, inwards
-from simulator.nn.layer import Tensor
+from simulator.nn.backend.cpu.plan import AnyArray, Array, Weight, inwards
+from simulator.nn.backend.operation import Carried
+from simulator.nn.layer import Layer, Tensor, walk
 from simulator.nn.optimizer import Optimizer, Schedule
 
 Named = tuple[int, str]  # a weight's layer, by its number, and Keras's name of it
+CARRIED = "carried"  # in the names of what stateful layers keep
 
 
 @dataclass
@@ -141,6 +143,84 @@ class Network:
             return float(schedule)
         memory = Memory(0.0, self.step_number, {}, np.zeros(1, np.float32), slice(0), {})
         return float(schedule.rate(memory, schedule.initial_learning_rate))
+
+
+@dataclass(eq=False)
+class ArrayNetwork(Network):
+    """A network whose weights are NumPy arrays, by the layer's number and by Keras's name.
+
+    states are what the optimizer remembers of a weight, by the weight's id.
+    """
+
+    weights: dict[int, dict[str, Weight]]
+    states: dict[int, dict[str, Array]] = field(default_factory=dict)
+
+    def penalty(self) -> float:
+        return sum(penalty_of(w) for ws in self.weights.values() for w in ws.values())
+
+    def read(self) -> dict[Named, Array]:
+        return {(number, name): w.value for number, ws in self.weights.items() for name, w in ws.items()}
+
+    def write(self, weights: Mapping[Named, AnyArray]) -> None:
+        for (number, name), value in weights.items():
+            self.weights[number][name].value[...] = value
+
+    def state(self) -> dict[str, Array]:
+        """What a later training needs to go on."""
+        found: dict[str, Array] = {"step": np.array([self.step_number], np.float64)}
+        for number, weights in self.weights.items():
+            for name, w in weights.items():
+                found[f"{number}/{name}"] = w.value
+                found |= {f"{number}/{name}/{key}": a for key, a in self.states.get(id(w), {}).items()}
+        for number, carried in self.carried():
+            found |= {f"{number}/{CARRIED}/{key}": a for key, a in carried.items()}
+        return found
+
+    def carried(self) -> list[tuple[int, Carried]]:
+        """What stateful layers take from batch to batch, by the layer's number."""
+        return [(self.numbers[id(t.layer)], t.layer.carried) for t in walk(self.output) if t.inputs]
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        self.step_number = int(state["step"][0])
+        for number, weights in self.weights.items():
+            for name, w in weights.items():
+                start = f"{number}/{name}"
+                w.value[...] = state[start]
+                kept = _below(f"{start}/", state)
+                if kept:
+                    self.states[id(w)] = kept
+        for number, carried in self.carried():
+            carried.clear()
+            carried |= _below(f"{number}/{CARRIED}/", state)
+
+
+def _below(start: str, state: Mapping[str, Array]) -> dict[str, Array]:
+    """The arrays whose names start so, by the rest of their names."""
+    return {key.removeprefix(start): a.copy() for key, a in state.items() if key.startswith(start)}
+
+
+def penalty_of(w: Weight) -> float:
+    if not (w.l1 or w.l2):
+        return 0.0
+    return w.l1 * float(np.abs(w.value).sum()) + w.l2 * float(np.vdot(w.value, w.value))
+
+
+def weights_of(
+    numbers: Mapping[int, int], layers: Sequence[Layer], weights: Mapping[int, Sequence[Any]], dtype: Any
+) -> dict[int, dict[str, Weight]]:
+    """Copies of a model's weights, which go by the layer's id, by the layer's number and by Keras's name."""
+    return {
+        numbers[id(layer)]: {
+            w.spec.name: Weight(
+                w.spec.name,
+                np.array(w.value, dtype, order="C"),  # a checkpoint is written as numbers lie in memory
+                w.spec.trainable,
+                *((w.spec.regularizer.l1, w.spec.regularizer.l2) if w.spec.regularizer else ()),
+            )
+            for w in weights[id(layer)]
+        }
+        for layer in layers
+    }
 
 
 def classes_before_samples(kept: AnyArray) -> AnyArray:

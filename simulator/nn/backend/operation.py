@@ -11,6 +11,8 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.nn.option import require
+
 T = TypeVar("T")
 W = TypeVar("W")
 Shape = tuple[int, ...]
@@ -33,6 +35,16 @@ class Cell(NamedTuple):
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
     seed: int | None = None
+
+
+def require_one_size(before: int, now: int) -> None:
+    """Raises SettingError when a batch has more or fewer samples than the one whose states it takes over."""
+    require(
+        now == before,
+        "A stateful layer goes on where the batch before has ended, so all batches have one size.",
+        f"{now} samples after {before}",
+        "Choose a batch_size that divides the samples, or call model.reset_states().",
+    )
 
 
 class Movement(NamedTuple):

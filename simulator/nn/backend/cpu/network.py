@@ -21,15 +21,15 @@ from simulator.nn.backend.cpu.activation import Activation, curve_of
 from simulator.nn.backend.cpu.operations import CpuOperations
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Meeting, Node, Plan, Rows, Weight, inwards, outwards
 from simulator.nn.backend.network import (
+    ArrayNetwork,
     Memory,
-    Named,
     Network,
     classes_before_samples,
     factor_of,
     labels_kept,
     state_of,
+    weights_of,
 )
-from simulator.nn.backend.operation import Carried
 from simulator.nn.layer import Layer, Tensor, apart, walk
 from simulator.nn.option import require
 from simulator.nn.recurrent import Bidirectional, Recurrent
@@ -38,7 +38,6 @@ FEWEST = 8  # samples of a plan: threads with fewer wait for each other longer t
 MOST = 4  # plans of a batch where nothing else is asked for: they share the interpreter's lock
 SHORTEST = 3_000  # numbers of a recurrent state: with shorter calls two threads take 1.5 times as long as one
 PIECE = 1 << 18  # numbers of a weight that are updated at a time: they stay in the second-level cache
-CARRIED = "carried"  # in the names of what stateful layers keep
 BUFFER = 512  # numbers: with NumPy's 8,192, strided operands are copied before every ufunc, 2 to 8 % of a step
 
 
@@ -71,12 +70,10 @@ class Work:
 
 
 @dataclass(eq=False)
-class CpuNetwork(Network):
-    """A network on NumPy arrays. weights go by the layer's number and by Keras's name."""
+class CpuNetwork(ArrayNetwork):
+    """A network on NumPy arrays, every operation planned for speed."""
 
-    weights: dict[int, dict[str, Weight]]
     threads: int = field(default_factory=threads_wanted)
-    states: dict[int, dict[str, Array]] = field(default_factory=dict)
     _plans: dict[tuple[int, bool], list[Plan]] = field(default_factory=dict)
     _pool: ThreadPoolExecutor | None = None
 
@@ -278,45 +275,6 @@ class CpuNetwork(Network):
                 self._share(plans, work, gradient)
         return loss, p
 
-    def penalty(self) -> float:
-        return sum(penalty_of(w) for ws in self.weights.values() for w in ws.values())
-
-    def read(self) -> dict[Named, Array]:
-        return {(number, name): w.value for number, ws in self.weights.items() for name, w in ws.items()}
-
-    def write(self, weights: Mapping[Named, AnyArray]) -> None:
-        for (number, name), value in weights.items():
-            self.weights[number][name].value[...] = value
-
-    # What a later training needs to go on
-
-    def state(self) -> dict[str, Array]:
-        found: dict[str, Array] = {"step": np.array([self.step_number], np.float64)}
-        for number, weights in self.weights.items():
-            for name, w in weights.items():
-                found[f"{number}/{name}"] = w.value
-                found |= {f"{number}/{name}/{key}": a for key, a in self.states.get(id(w), {}).items()}
-        for number, carried in self.carried():
-            found |= {f"{number}/{CARRIED}/{key}": a for key, a in carried.items()}
-        return found
-
-    def carried(self) -> list[tuple[int, Carried]]:
-        """What stateful layers take from batch to batch, by the layer's number."""
-        return [(self.numbers[id(t.layer)], t.layer.carried) for t in walk(self.output) if t.inputs]
-
-    def restore(self, state: Mapping[str, Array]) -> None:
-        self.step_number = int(state["step"][0])
-        for number, weights in self.weights.items():
-            for name, w in weights.items():
-                start = f"{number}/{name}"
-                w.value[...] = state[start]
-                kept = _below(f"{start}/", state)
-                if kept:
-                    self.states[id(w)] = kept
-        for number, carried in self.carried():
-            carried.clear()
-            carried |= _below(f"{number}/{CARRIED}/", state)
-
     def _share(self, plans: Sequence[Plan], work: Sequence[Work], do: Callable[[Work], None]) -> None:
         """Do all pieces of work, the dearest first, each in the thread that has least to do."""
         loads = [0] * len(plans)
@@ -333,20 +291,9 @@ class CpuNetwork(Network):
         self._each(plans, do_mine)
 
 
-def _below(start: str, state: Mapping[str, Array]) -> dict[str, Array]:
-    """The arrays whose names start so, by the rest of their names."""
-    return {key.removeprefix(start): a.copy() for key, a in state.items() if key.startswith(start)}
-
-
 @cache
 def _controller() -> ThreadpoolController:
     return ThreadpoolController()  # looking for the libraries takes a millisecond
-
-
-def penalty_of(w: Weight) -> float:
-    if not (w.l1 or w.l2):
-        return 0.0
-    return w.l1 * float(np.abs(w.value).sum()) + w.l2 * float(np.vdot(w.value, w.value))
 
 
 def _summed(parts: Sequence[Array], rows: Sequence[Rows]) -> Callable[[int, int], AnyArray]:
@@ -366,15 +313,4 @@ def network_of(
     output: Tensor, numbers: Mapping[int, int], layers: Sequence[Layer], weights: Mapping[int, Sequence[Any]]
 ) -> CpuNetwork:
     """A network with the weights of a model, by the layer's id."""
-    found = {}
-    for layer in layers:
-        found[numbers[id(layer)]] = {
-            w.spec.name: Weight(
-                w.spec.name,
-                np.array(w.value, np.float32, order="C"),  # a checkpoint is written as numbers lie in memory
-                w.spec.trainable,
-                *((w.spec.regularizer.l1, w.spec.regularizer.l2) if w.spec.regularizer else ()),
-            )
-            for w in weights[id(layer)]
-        }
-    return CpuNetwork(output, numbers, found)
+    return CpuNetwork(output, numbers, weights_of(numbers, layers, weights, np.float32))

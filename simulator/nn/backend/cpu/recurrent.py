@@ -14,8 +14,7 @@ import numpy as np
 from simulator.nn.backend.cpu.activation import HALF, ONE, TANH_IS_FAST, TWO, curve_of
 from simulator.nn.backend.cpu.elementwise import mask_of
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Node, Operation, Plan, Weight
-from simulator.nn.backend.operation import Carried, Cell
-from simulator.nn.option import require
+from simulator.nn.backend.operation import Carried, Cell, require_one_size
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 SMALL = 1_000_000  # multiply-adds below which OpenBLAS takes its operands as they are, without packing them first
@@ -176,12 +175,7 @@ class Recurrent(Operation):
         """This plan's columns of a state that goes on. Raises SettingError for a batch of another size."""
         assert self.carried is not None
         found = self.carried.setdefault(f"{self.number}/{name}", np.zeros((self.h, plan.batch), np.float32))
-        require(
-            found.shape[1] == plan.batch,
-            "A stateful layer goes on where the batch before has ended, so all batches have one size.",
-            f"{plan.batch} samples after {found.shape[1]}",
-            "Choose a batch_size that divides the samples, or call model.reset_states().",
-        )
+        require_one_size(found.shape[1], plan.batch)
         return found[:, plan.where]
 
     # What a product of a step takes: the masks are there in training, and only where something is dropped.
