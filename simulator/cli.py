@@ -40,6 +40,7 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Another value for a given number, such as learning_rate=0.5."),
 ]
+BACKEND = "numpy, cupy, or expressions: step by step as equations. Otherwise SIMULATOR_BACKEND's, or numpy."
 Engine = Annotated[str, typer.Option("--engine", help="ironcalc, formualizer, libreoffice, embedded, all or none.")]
 
 
@@ -386,12 +387,18 @@ def playground(
 
 @app.command()
 def experiments() -> None:
-    """List the larger experiments, with what the log book reports of them."""
+    """List the larger experiments, with what the log book reports of them and what --set changes.
+
+    'simulator run NAME' trains one by fused operations, with --backend expressions step by step as equations.
+    """
     from simulator.experiments import EXPERIMENTS
+    from simulator.experiments.experiment import listed
 
     for e in EXPERIMENTS.values():
         reported = ", ".join(f"{name} {value:g}" for name, value in e.reported.items()) or e.remark
         typer.echo(f"{e.name:<22} {e.title}; {e.data}, {e.epochs} epochs. Log book: {reported}")
+        others = "".join(f"; {name} is {' or '.join(words)}" for name, words in e.choices.items())
+        typer.echo(f"{'':<22} --set {listed(e.settings)}{others}")
 
 
 @app.command()
@@ -402,7 +409,7 @@ def run(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of first weights and of the order of data.")] = 0,
     changes: Changes = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint.")] = False,
-    backend: Annotated[str, typer.Option("--backend", help="What computes it: numpy, or SIMULATOR_BACKEND's.")] = "",
+    backend: Annotated[str, typer.Option("--backend", help=BACKEND)] = "",
     out: Annotated[Path, typer.Option("--out", help="The folder for NAME/ with its results.")] = Path("reports"),
 ) -> None:
     """Run an experiment at full size and report it: figures, a page, a workbook."""

@@ -24,7 +24,8 @@ class Experiment:
     """build(settings, seed) gives the compiled model; settings has what --set may change.
 
     Among them are batch_size and, where a batch may be worked through in parts, micro_batch: their size, or 0 for none.
-    A setting that is a word has its choices.
+    A setting that is a word has its choices. versions has the log book's numbers by the settings that a run must have
+    for them, fused among them, false where it trains step by step as equations; other runs then stand beside none.
     prepare(images, settings, seed) gives the data as this experiment has them; with a setting "shuffle" of 0 they keep
     their order. validation is the share of the training data that is held back; reported has the log book's numbers, by
     the names that a record has for them; remark says what else the log book notes.
@@ -41,6 +42,12 @@ class Experiment:
     reported: Mapping[str, float] = field(default_factory=dict)
     remark: str = ""
     choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    versions: Sequence[tuple[Settings, Mapping[str, float]]] = ()
+
+    def reported_for(self, run: Settings) -> Mapping[str, float]:
+        """The log book's numbers for the settings of a run."""
+        others = {} if self.versions else self.reported
+        return next((numbers for when, numbers in self.versions if when.items() <= run.items()), others)
 
     def settings_with(self, changes: Settings) -> dict[str, Any]:
         """All settings, some of them changed. Raises SettingError for one that isn't there, or can't be so."""

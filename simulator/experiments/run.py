@@ -29,6 +29,7 @@ from simulator.experiments.text import Text
 from simulator.files import replacing
 from simulator.nn.backend import backend_named
 from simulator.nn.callback import Callback, Logs
+from simulator.nn.layer import Layer
 from simulator.nn.memory import free_memory, in_gib, require_room
 from simulator.nn.model import Model
 from simulator.nn.option import require
@@ -41,6 +42,11 @@ TASKS: dict[str, type[Task]] = {
     "timemachine": Text,
     "jena": Series,
 }  # by the name of the data
+COMPUTED = {
+    "numpy": "by fused operations on NumPy arrays",
+    "cupy": "by fused operations on CuPy arrays",
+    "expressions": "step by step as equations",
+}  # how, by the backend
 Said = Callable[[str], None]
 
 
@@ -97,17 +103,20 @@ def run_experiment(
 ) -> Outcome:
     """Run it in the folder out, where checkpoints go. samples takes so many of the data at most, the first ones.
 
-    resume goes on from the checkpoint of a run with the same settings; backend is one of arrays, as `Model.fit` takes
-    it. Raises SettingError for settings that aren't there or differ from the checkpoint's, DataError when data can't
-    be had, MemoryNeededError when training doesn't fit, TrainingError when a loss is no number.
+    resume goes on from the checkpoint of a run with the same settings; backend is one that `Model.fit` takes:
+    "expressions" trains step by step as equations, which draw no masks anew. Raises SettingError for settings that
+    aren't there or differ from the checkpoint's and for what the backend can't do, DataError when data can't be had,
+    MemoryNeededError when training doesn't fit, TrainingError when a loss is no number.
     """
     settings = experiment.settings_with(changes or {})
     epochs = experiment.epochs if epochs is None else whole(epochs, "--epochs")
     backend = backend_named(backend or os.environ.get("SIMULATOR_BACKEND", "numpy"))
-    require(backend != "expressions", "An experiment trains on arrays.", f"the backend '{backend}'", "Choose numpy.")
-    task = TASKS[experiment.data](experiment, settings, seed, samples)
     model = experiment.build(settings, seed)
     model.backend = backend
+    drawing = [type(layer).__name__ for layer in model.layers if backend == "expressions" and _draws(layer)]
+    rule = "Equations draw masks and noise once, and an experiment draws them anew at every step."
+    require(not drawing, rule, f"{', '.join(drawing)} on the backend 'expressions'", "Choose numpy.")
+    task = TASKS[experiment.data](experiment, settings, seed, samples)
     settled = {"experiment": experiment.name, "settings": settings, "samples": task.samples, "seed": seed}
     path = out / CHECKPOINT
     before: dict[str, Any] = {"epoch": 0, "history": {}, "notes": {}, "seconds": 0.0}
@@ -134,7 +143,7 @@ def run_experiment(
         "epochs": len(history["loss"]),
         "epochs of the log book": experiment.epochs,
         "results": tested.results | {"parameters": model.count_params()},
-        "log book": dict(experiment.reported),
+        "log book": dict(experiment.reported_for({**settings, "fused": backend != "expressions"})),
         "remark": experiment.remark,
         "history": history,
         "measure": task.measure._asdict(),
@@ -144,10 +153,17 @@ def run_experiment(
         speed: round(trained / keeper.seconds) if keeper.seconds else 0,
         **tested.more,
         "backend": backend,
+        "computed": COMPUTED[backend],
         "versions": {"simulator": __version__, "python": platform.python_version(), "numpy": np.__version__},
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
     }
     return Outcome(experiment, record, model, task)
+
+
+def _draws(layer: Layer) -> bool:
+    """Whether training draws something at every step."""
+    inner = getattr(layer, "layer", layer)
+    return any(getattr(inner, name, 0) for name in ("rate", "stddev", "dropout", "recurrent_dropout"))
 
 
 def _smaller(settings: Settings) -> tuple[list[int], str]:

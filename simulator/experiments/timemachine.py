@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from simulator import nn
 from simulator.experiments.experiment import Experiment, Settings
@@ -35,7 +35,23 @@ def lstm(units: int, return_sequences: bool, stateful: bool) -> Layer:
     return nn.LSTM(units, return_sequences=return_sequences, stateful=stateful, unit_forget_bias=False)
 
 
-def experiment(cell: str, build: Callable[..., Layer], perplexity: float, speed: float, remark: str) -> Experiment:
+Reported = Mapping[str, float]
+KINDS = {  # of runs, in the log book's order
+    "equations written step by step": {"sampling": "sequential", "fused": False},
+    "a library's layer": {"sampling": "sequential", "fused": True},
+    "equations, sampling at random": {"sampling": "random", "fused": False},
+    "a library's layer, sampling at random": {"sampling": "random", "fused": True},
+}
+
+
+def reported(perplexity: float, speed: float | None = None) -> Reported:
+    return {"perplexity": perplexity} | ({} if speed is None else {"tokens a second": speed})
+
+
+def experiment(cell: str, build: Callable[..., Layer], *numbers: Reported) -> Experiment:
+    """numbers are the log book's, kind by kind."""
+    found = dict(zip(KINDS, numbers, strict=False))
+    told = "; ".join(f"{kind} {' at '.join(f'{x:,g}' for x in each.values())}" for kind, each in found.items())
     return Experiment(
         f"timemachine-{cell.lower()}",
         f"{cell} of 256 units, character by character",
@@ -44,20 +60,16 @@ def experiment(cell: str, build: Callable[..., Layer], perplexity: float, speed:
         epochs=500,
         settings=SETTINGS,
         choices=CHOICES,
-        reported={"perplexity": perplexity, "tokens a second": speed},
-        remark=remark,
+        reported=numbers[0],
+        versions=[(KINDS[kind], each) for kind, each in found.items()],
+        remark=f"perplexity at tokens a second: {told}",
     )
 
 
-FASTER = "that these are of equations written step by step; a library's layer reaches {} at {} tokens a second"
 TIMEMACHINE = [
     experiment(
-        "RNN",
-        nn.SimpleRNN,
-        1.3,
-        98_664.9,
-        f"{FASTER.format(1.3, '497,419')}; random sampling 1.4, with a library's layer 1.2 at 557,044",
+        "RNN", nn.SimpleRNN, reported(1.3, 98_664.9), reported(1.3, 497_418.5), reported(1.4), reported(1.2, 557_043.9)
     ),
-    experiment("GRU", nn.GRU, 1.1, 31_268.5, FASTER.format("1.0", "320,064")),
-    experiment("LSTM", lstm, 1.3, 27_329.0, FASTER.format("1.0", "248,828")),
+    experiment("GRU", nn.GRU, reported(1.1, 31_268.5), reported(1.0, 320_064.1)),
+    experiment("LSTM", lstm, reported(1.3, 27_329.0), reported(1.0, 248_827.8)),
 ]

@@ -201,7 +201,7 @@ def feed_of(
     of: str = "",
     dtype: Any = np.float32,
 ) -> Arrays | Checked:
-    """Opened data as checked batches of a backend's numbers. Raises ShapeError or SettingError when they don't fit the model."""
+    """Opened data as checked batches in dtype. Raises ShapeError or SettingError when they don't fit the model."""
     if isinstance(x, DataSet):
         given = {"y": y, "batch_size": batch_size, "sample_weight": sample_weight}
         extra = [name for name, value in given.items() if value is not None]

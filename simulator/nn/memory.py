@@ -11,6 +11,7 @@ import numpy as np
 
 from simulator.errors import MemoryNeededError
 from simulator.nn.backend.cpu.network import CpuNetwork
+from simulator.nn.backend.expression_network import ExpressionNetwork
 from simulator.nn.backend.network import Memory
 from simulator.nn.optimizer import Optimizer
 
@@ -42,11 +43,15 @@ def need_of(model: Model, batch: int, gathers: bool = False) -> int:
 
     The network's buffers are planned, not touched; those of a large batch follow from smaller ones, since they grow
     evenly with it. To them come weights in float32, what the optimizer keeps, and the room that a checkpoint takes
-    while it is put together and the model while it takes weights over.
+    while it is put together and the model while it takes weights over. On the backend "expressions" numbers are twice
+    as long, and the equations are traced.
     """
     gathers = gathers or model.optimizer.gradient_accumulation_steps is not None
     weights, kept = model.count_params(), 1 + states_of(model.optimizer) + gathers
     around = NUMBER * weights * 3 * kept + MODEL * weights
+    network = model.network()
+    if isinstance(network, ExpressionNetwork):
+        return 2 * around + network.room(batch)
     if batch <= PLANNED:
         return around + _buffers(model, batch)
     half, whole = (_buffers(model, n) for n in (PLANNED // 2, PLANNED))

@@ -189,7 +189,7 @@ class _Draft:
         rng = np.random.default_rng(0)
         step, tracer = self.step, self.tracer
         return make(
-            self.number, str(self.number), weights, False, final, tracer.seen, step.first, {}, tracer.setting, rng
+            self.number, str(self.number), weights, False, final, tracer.seen, step.first, {}, [], tracer.setting, rng
         )
 
     def given(self, name: str, value: Array, meaning: str, kind: str = "") -> E:

@@ -94,7 +94,7 @@ def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
             f"<h1>{e(record['title'])}</h1>",
             f"<p>{e(record['data'])}, {record['samples']:,} samples to train on, {record['epochs']} epochs{few}, "
             f"{e(listed(record['settings']))}, seed {record['seed']}. "
-            f"{record['seconds']:,.0f} s on {e(record['machine'])}: "
+            f"{record['seconds']:,.0f} s {e(record['computed'])} on {e(record['machine'])}: "
             f"{record[speed]:,} {speed}.</p>",
             "<h2>Beside the log book</h2>",
             "<table><thead><tr><th></th><th>log book</th><th>here</th><th>difference</th></tr></thead><tbody>",

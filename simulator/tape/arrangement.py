@@ -44,7 +44,8 @@ def positions_of(x: E) -> Positions:
 
 def take(x: E, positions: Positions, text: str) -> E:
     """The entries of x at these positions, in the shape of positions; text is the equation, {0} standing for x."""
-    return apply("take", x, positions=positions, shape=x.shape, text=text)
+    mine = positions.copy()  # a slice would keep all of the array that it was cut from
+    return apply("take", x, positions=mine, shape=x.shape, text=text)
 
 
 def reshaped(x: E, shape: Shape, text: str = "{0}") -> E:

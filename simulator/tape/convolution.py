@@ -13,7 +13,7 @@ import numpy as np
 
 from simulator.errors import ShapeError
 from simulator.tape import scalar
-from simulator.tape.arrangement import flat, positions_of, take, unflat
+from simulator.tape.arrangement import Positions, flat, positions_of, take, unflat
 from simulator.tape.expression import Expression, Index, Shape, indices
 from simulator.tape.primitive import PRIMITIVES, TIE, Array, Element, Primitive, Rule, apply
 from simulator.tape.scalar import Call, Choice, Number, Scalar, total
@@ -176,7 +176,7 @@ def _kernel_gradient(g: E, out: E, k: E) -> E:
     return contract(x, g, groups, k.shape, "sum of patches of {0} times {1}")
 
 
-def _contract_value(a: Array, b: Array, groups: Sequence[Groups], shape: Shape, _pairs: list[Array]) -> Array:
+def _contract_value(a: Array, b: Array, groups: Sequence[Groups], shape: Shape, _pairs: list[Positions]) -> Array:
     if not _pairs:  # kept for the next evaluation
         triples = [(o, i, j) for o, parts in enumerate(groups) for part in parts for i, j in part]
         _pairs.extend(np.array(triples, dtype=np.int64).reshape(-1, 3).T)

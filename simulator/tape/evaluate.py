@@ -67,8 +67,15 @@ class Evaluation:
 
     @property
     def numbers(self) -> int:
-        """How many numbers are held at once, at most, when nothing is known; views count as arrays of their own."""
-        held, most = 0, 0
+        """How many numbers are held at once, at most, when nothing is known; views count as arrays of their own.
+
+        Those that say which entries are taken are held throughout.
+        """
+        positions = {
+            id(found): found.size for node in self.nodes if (found := node.params.get("positions")) is not None
+        }
+        held: int = sum(positions.values())
+        most = held
         size = {node.serial: math.prod(node.shape) for node in self.nodes}
         for node in self.nodes:
             held += size[node.serial]

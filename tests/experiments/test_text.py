@@ -35,12 +35,58 @@ def test_every_network_trains(name: str, sampling: str, small: Path) -> None:
     outcome = run_experiment(EXPERIMENTS[name], small, 2, 300, changes=SMALL | {"sampling": sampling})
     record = outcome.record
     assert record["kind"] == "text"
-    assert record["history"]["perplexity"] == [float(np.exp(loss)) for loss in record["history"]["loss"]]
+    assert record["history"]["perplexity"] == pytest.approx([np.exp(loss) for loss in record["history"]["loss"]])
     assert set(EXPERIMENTS[name].reported) <= {*record["results"], "tokens a second"}
     assert record["tokens a second"] > 0
     assert list(record["notes"]) == ["1", "2"]
     assert record["notes"]["2"] == record["written"]
     assert [len(text) for text in record["written"]] == [len(p) + WRITTEN for p in record["prefixes"]]
+
+
+@pytest.mark.parametrize("name", ["timemachine-rnn", "timemachine-gru", "timemachine-lstm"])
+@pytest.mark.parametrize("sampling", ["sequential", "random"])
+def test_equations_step_by_step_learn_as_fused_operations(name: str, sampling: str, small: Path) -> None:
+    changes = SMALL | {"sampling": sampling}
+    fused, steps = (
+        run_experiment(EXPERIMENTS[name], small / b, 3, 300, changes=changes, backend=b)
+        for b in ("numpy", "expressions")
+    )
+    for a, b in zip(fused.model.get_weights(), steps.model.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-5)
+    np.testing.assert_allclose(fused.record["history"]["loss"], steps.record["history"]["loss"], rtol=1e-5)
+    assert fused.record["computed"] == "by fused operations on NumPy arrays"
+    assert steps.record["computed"] == "step by step as equations"
+    resumed = small / "expressions resumed"
+    options = {"samples": 300, "changes": changes, "backend": "expressions"}
+    run_experiment(EXPERIMENTS[name], resumed, 1, **options)
+    assert same(run_experiment(EXPERIMENTS[name], resumed, 3, resume=True, **options).model, steps.model)
+
+
+# sampling, fused -> the log book's perplexity and tokens a second of the RNN
+KEPT = [
+    ("sequential", False, {"perplexity": 1.3, "tokens a second": 98_664.9}),
+    ("sequential", True, {"perplexity": 1.3, "tokens a second": 497_418.5}),
+    ("random", False, {"perplexity": 1.4}),
+    ("random", True, {"perplexity": 1.2, "tokens a second": 557_043.9}),
+]
+
+
+@pytest.mark.parametrize(("sampling", "fused", "kept"), KEPT)
+def test_a_run_stands_beside_the_log_books_run_of_its_own_kind(
+    sampling: str, fused: bool, kept: dict[str, float], small: Path
+) -> None:
+    changes, backend = SMALL | {"sampling": sampling}, "numpy" if fused else "expressions"
+    outcome = run_experiment(EXPERIMENTS["timemachine-rnn"], small, 1, 300, changes=changes, backend=backend)
+    assert outcome.record["log book"] == kept
+    for number in (f"{value:,g}" for _, _, numbers in KEPT for value in numbers.values()):
+        assert number in outcome.record["remark"]
+
+
+def test_what_the_log_book_lacks_is_beside_no_numbers() -> None:
+    experiment = EXPERIMENTS["timemachine-gru"]
+    assert experiment.reported_for({"sampling": "random", "fused": True}) == {}
+    assert experiment.reported_for({"sampling": "sequential", "fused": True})["tokens a second"] == 320_064.1
+    assert EXPERIMENTS["lenet"].reported_for({"fused": False}) == EXPERIMENTS["lenet"].reported
 
 
 def test_sequences_go_on_where_those_of_the_batch_before_have_ended() -> None:

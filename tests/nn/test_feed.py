@@ -171,7 +171,7 @@ REFUSED: list[tuple[Callable[[nn.Model], Any], type[SimulatorError], str]] = [
     (
         lambda m: m.fit(X, Y, backend="expressions", sample_weight=W),
         SettingError,
-        "The backend 'expressions' trains on arrays x and y, every sample alike. Received: another call.",
+        "The backend 'expressions' counts every sample alike. Received: weights of samples.",
     ),
     (lambda m: m.fit(X, Y, verbose=3), SettingError, "verbose is 0, 1, 2 or 'auto'. Received: 3."),
 ]

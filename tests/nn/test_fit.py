@@ -248,9 +248,7 @@ REFUSED: list[tuple[Callable[[nn.Model], Any], type[SimulatorError], str]] = [
         "gradient_accumulation_steps is a whole number from 2, or None. Received: 1.",
     ),
     (
-        lambda m: m.compile(nn.SGD(gradient_accumulation_steps=2), "sparse_categorical_crossentropy").fit(
-            *blobs(), backend="expressions"
-        ),
+        lambda m: m.compile(nn.SGD(gradient_accumulation_steps=2), "sparse_categorical_crossentropy").trace(*blobs()),
         SettingError,
         "A workbook updates the weights in every step. Received: gradient_accumulation_steps=2. Leave it out and "
         "multiply batch_size by it: the gradient is the same.",

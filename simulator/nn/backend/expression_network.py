@@ -24,7 +24,9 @@ from simulator.nn.trace import Step, trace_forward, trace_gradients
 from simulator.nn.training import numbers_of
 from simulator.tape.evaluate import Evaluation
 
-MOST = 2_000_000  # entries that a layer's equations list one by one: a few seconds, and half a gigabyte
+WIDTH = 8  # bytes of a number
+MOST = 1_000_000  # entries that a layer's equations list one by one: five seconds
+LISTED = 400  # bytes of such an entry
 
 
 class Traced(NamedTuple):
@@ -77,6 +79,12 @@ class ExpressionNetwork(ArrayNetwork):
             roots = [step.output]
         return Traced(step, Evaluation([*(state.last for state in step.states), *roots]), numbers_of(step))
 
+    def room(self, batch: int) -> int:
+        """Bytes of the arrays that a step on a batch holds at once, at most, of those of an answer, and of lists."""
+        listed = sum(self._listed(t, learning) for t in walk(self.output) for learning in (True, False))
+        numbers = sum(self.traced(batch, learning).evaluation.numbers for learning in (True, False))
+        return WIDTH * numbers + LISTED * batch * listed
+
     def _require_few(self, tensor: Tensor, batch: int, learning: bool) -> None:
         layer = tensor.layer
         listed = batch * self._listed(tensor, learning)
@@ -91,10 +99,12 @@ class ExpressionNetwork(ArrayNetwork):
         """How many entries the equations of a layer list for a sample: those of pools, and of gradients of kernels."""
         layer = tensor.layer
         if isinstance(layer, Pooling):
-            return math.prod(tensor.shape) * math.prod(layer.pool_size)
+            return math.prod(tensor.shape) * int(math.prod(layer.pool_size))
         if isinstance(layer, GlobalPooling):
             return math.prod(tensor.inputs[0].shape)
-        shapes = [w.spec.shape for w in self.model.get(id(layer), []) if learning and w.spec.name == "kernel"]
+        shapes: list[tuple[int, ...]] = [
+            w.spec.shape for w in self.model.get(id(layer), []) if learning and w.spec.name == "kernel"
+        ]
         return sum(math.prod(tensor.shape[:-1]) * math.prod(shape) for shape in shapes if len(shape) > 2)
 
     # Readings

@@ -88,11 +88,11 @@ class Network:
         """The same network as far as another of its layers."""
         raise NotImplementedError
 
-    def predict(self, x: AnyArray, training: bool = False) -> Array:
+    def predict(self, x: AnyArray, training: bool = False) -> AnyArray:
         """The network's answers for a batch (N, ...)."""
         raise NotImplementedError
 
-    def train(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, Array]:
+    def train(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, AnyArray]:
         """One step on a batch: its loss, with penalties, and its predictions, both from before the step.
 
         weights (N,), or one for every loss of a sample (N, ...), say how much each counts.
@@ -188,7 +188,7 @@ class ArrayNetwork(Network):
                 w.value[...] = state[start]
                 kept = _below(f"{start}/", state)
                 if kept:
-                    self.states[id(w)] = kept
+                    self.states[id(w)] = {key: a.astype(w.value.dtype) for key, a in kept.items()}
         for number, carried in self.carried():
             carried.clear()
             carried |= _below(f"{number}/{CARRIED}/", state)

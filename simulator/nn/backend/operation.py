@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from simulator.nn.option import require
 T = TypeVar("T")
 W = TypeVar("W")
 Shape = tuple[int, ...]
-Carried = dict[str, NDArray[np.float32]]  # states that go on from batch to batch, (units, N)
+Carried = dict[str, NDArray[Any]]  # states that go on from batch to batch, (units, N)
 
 
 class Cell(NamedTuple):
