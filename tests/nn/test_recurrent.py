@@ -103,12 +103,12 @@ REFUSED: list[tuple[Callable[[Path], object], str]] = [
     ),
     (
         shown(nn.GRU(2, recurrent_dropout=0.2)),
-        "A workbook starts every sequence from zeros and keeps the state as it is. Received: recurrent_dropout=0.2. "
-        "Train it with fit; dropout, of the input, can be shown.",
+        "The equations keep a state as it is. Received: recurrent_dropout=0.2. "
+        'Train it with fit on the backend "numpy"; dropout, of the input, can be shown.',
     ),
     (
         shown(nn.GRU(2, stateful=True)),
-        "A workbook starts every sequence from zeros and keeps the state as it is. Received: stateful=True. "
+        "A workbook starts every sequence from zeros. Received: stateful=True. "
         "Train it with fit, or leave stateful out.",
     ),
     (
