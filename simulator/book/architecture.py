@@ -31,7 +31,7 @@ WHOLE, DECIMAL, SHARE = "#,##0", "#,##0.0", "0.0%"
 CONVOLUTIONS = layers.Conv1D, layers.Conv2D
 OTHER, ACTIVATIONS = "other", "activations"
 PART: dict[tuple[type[Layer], ...], str] = {
-    CONVOLUTIONS: "convolution",
+    (*CONVOLUTIONS, layers.Conv2DTranspose): "convolution",
     (layers.Dense,): "dense",
     (Recurrent,): "recurrent",
 }
@@ -42,15 +42,18 @@ ABOUT = {
     "part": "Convolution, dense, recurrent or other: the table above sums by it.",
     "reads": "The layers whose result this one takes; empty for the row above.",
     "padding": "same puts zeros around: size = (size + stride - 1)/stride, rounded down. "
-    "valid doesn't: size = (size - kernel)/stride, rounded down, plus 1.",
+    "valid doesn't: size = (size - kernel)/stride, rounded down, plus 1. "
+    "A Conv2DTranspose goes the other way: size * stride, and with valid kernel - stride more, if that is above 0.",
     "parameters": "Of a convolution: window * channels that come in * filters, and a bias per filter. "
     "Of a dense layer: features that come in * units, and a bias per unit.",
-    "multiply-adds": "Of one sample, forward: one for every weight at every place. Backward takes twice as many.",
+    "multiply-adds": "Of one sample, forward: one for every weight at every place, of a Conv2DTranspose at every place "
+    "that comes in. Backward takes twice as many.",
     "activations": "Numbers that the layer hands on for one sample; in another shape they are the same numbers.",
     "MiB of the batch": "activations * batch size * bytes per number / 1024^2, without their gradients.",
     "receptive field": "How many places of the input, along one axis, one number here depends on: "
-    "that of the row before + (kernel - 1) * its jump. After a Resizing it starts anew.",
-    "jump": "How far apart in the input two neighbours look: the jump before * stride.",
+    "that of the row before + (kernel - 1) * its jump. After a Resizing it starts anew. Of a Conv2DTranspose, whose "
+    "places see more or less, the mean: that of the row before + (kernel - stride) * the jump of its own row.",
+    "jump": "How far apart in the input two neighbours look: the jump before * stride, of a Conv2DTranspose / stride.",
 }
 
 
@@ -85,6 +88,13 @@ def size_after(size: Live, kernel: Live, stride: Live, padding: str, same: bool)
     return Live(f'IF({padding}="same",INT(({n}+{s}-1)/{s}),INT(({n}-{k})/{s})+1)', value)
 
 
+def size_before(size: Live, kernel: Live, stride: Live, padding: str, same: bool) -> Live:
+    """How many places a transposed convolution has: as many as a window over them needs to have `size`."""
+    n, k, s = size.formula, kernel.formula, stride.formula
+    value = size.value * stride.value + (0 if same else max(kernel.value - stride.value, 0))
+    return Live(f'IF({padding}="same",{n}*{s},{n}*{s}+MAX({k}-{s},0))', value)
+
+
 @dataclass
 class Made:
     """What a layer makes: the shape (height, width), channels of its output, and r and j where it has places.
@@ -117,6 +127,8 @@ class _Architecture:
         places = PLACES[max(len(t.shape) for t in self.tensors) - 1]
         windows = [w for t in self.tensors for w in _windows(t.layer)]
         self.square = all(len(set(w)) == 1 for w in windows)
+        enlarged = any(isinstance(t.layer, layers.Conv2DTranspose) for t in self.tensors)
+        self.sight_format = DECIMAL if enlarged else WHOLE
         ends = [""] if self.square else [f" of {name}" for name in places]
         options = [f"{name}{end}" for name in ("kernel", "stride") for end in ends] if windows else []
         self.shape = [*places, "channels" if len(places) == 2 else "features"]
@@ -199,7 +211,7 @@ class _Architecture:
         made.number = number
         made.places = [self.put(name, live) for name, live in zip(self.shape, made.places, strict=False)]
         made.channels = self.put(self.shape[-1], made.channels)
-        made.sight = [self.put(name, live) for name, live in zip(SIGHT, made.sight, strict=False)]
+        made.sight = [self.put(name, live, self.sight_format) for name, live in zip(SIGHT, made.sight, strict=False)]
         self.made[id(tensor)] = made
         if made.parameters and id(layer) not in self.counted:
             self.counted.add(id(layer))
@@ -217,7 +229,7 @@ class _Architecture:
     def rule_of(self, layer: Layer) -> Rule:
         rules: dict[tuple[type[Layer], ...], Rule] = {
             (InputLayer,): self.input,
-            CONVOLUTIONS: self.convolution,
+            (*CONVOLUTIONS, layers.Conv2DTranspose): self.convolution,
             (Pooling,): self.pooling,
             (GlobalPooling,): self.global_pooling,
             (layers.Dense,): self.dense,
@@ -253,8 +265,10 @@ class _Architecture:
         self.sheet.put(*padding, layer.padding, restyled(INPUT, align="center"))
         self.sheet.validations.append(Validation(*padding, "list", "same,valid", "", "same or valid."))
         same = layer.padding == "same"
-        places = [size_after(n, k, s, a1(*padding), same) for n, k, s in zip(x.places, kernel, stride, strict=True)]
-        return kernel, Made(places, x.channels, self.seen(x, kernel[0], stride[0]))
+        enlarges = isinstance(layer, layers.Conv2DTranspose)
+        size, seen = (size_before, self.seen_enlarged) if enlarges else (size_after, self.seen)
+        places = [size(n, k, s, a1(*padding), same) for n, k, s in zip(x.places, kernel, stride, strict=True)]
+        return kernel, Made(places, x.channels, seen(x, kernel[0], stride[0]))
 
     def seen(self, x: Made, kernel: Live, stride: Live) -> list[Live]:
         if not x.sight:
@@ -263,12 +277,21 @@ class _Architecture:
         wider = Live(f"{r}+{kernel.formula}*{j}-{j}", r_now + (kernel.value - 1) * j_now)
         return [wider, x.sight[1] if stride is ONE else product(x.sight[1], stride)]
 
+    def seen_enlarged(self, x: Made, kernel: Live, stride: Live) -> list[Live]:
+        """What a place of a transposed convolution sees, as a mean: some see a place of the input more than others."""
+        if not x.sight:
+            return []
+        (r, r_now), (j, j_now), (k, s) = *x.sight, (kernel.formula, stride.formula)
+        wider = r_now + max(kernel.value - stride.value, 0) * j_now / stride.value
+        return [Live(f"{r}+MAX({k}-{s},0)*{j}/{s}", wider), Live(f"{j}/{s}", j_now / stride.value)]
+
     def convolution(self, tensor: Tensor, before: Sequence[Made]) -> Made:
         layer: Any = tensor.layer
         kernel, made = self.windows(layer, before[0])
         filters = self.option("filters, units", layer.filters)
         weights = product(*kernel, before[0].channels, filters)
-        made.channels, made.work = filters, product(*self.sized(made.places), weights)
+        worked = before[0].places if isinstance(layer, layers.Conv2DTranspose) else self.sized(made.places)
+        made.channels, made.work = filters, product(*worked, weights)
         made.parameters = total(weights, filters) if layer.use_bias else weights
         return made
 
@@ -428,6 +451,6 @@ def joined_sight(before: Sequence[Made]) -> list[Live]:
 
 def _windows(layer: Any) -> tuple[tuple[int, ...], ...]:
     """Size and strides of a layer's window; empty for a layer without one."""
-    if isinstance(layer, CONVOLUTIONS):
+    if isinstance(layer, (*CONVOLUTIONS, layers.Conv2DTranspose)):
         return layer.kernel_size, layer.strides
     return (layer.pool_size, layer.strides) if isinstance(layer, Pooling) else ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import openpyxl
 import pytest
 
@@ -54,6 +55,20 @@ def sequential(*layers: Any) -> nn.Model:
     return nn.Sequential(list(layers))
 
 
+def enlarging(rate: int = 2) -> nn.Model:
+    """Down and up again, with kernels above zero, so that every place says what it sees."""
+    above = {"padding": "same", "kernel_initializer": "ones"}
+    return nn.Sequential(
+        [
+            nn.Input((32, 32, 1)),
+            nn.Conv2D(2, 3, strides=2, **above),
+            nn.Conv2DTranspose(3, 5, strides=rate, **above),
+            nn.Conv2DTranspose(2, 4, strides=2, **above),
+            nn.Conv2D(1, 3, **above),
+        ]
+    )
+
+
 NETWORKS = {
     "branches": branched,
     "windows that are no squares": lambda: sequential(
@@ -62,6 +77,11 @@ NETWORKS = {
     ),
     "resized": lambda: sequential(
         nn.Input((28, 28, 1)), nn.Resizing(56, 63), nn.Conv2D(2, 7, strides=2), nn.Flatten(), nn.Dense(2)
+    ),
+    "enlarged": lambda: enlarging(),
+    "enlarged, valid": lambda: sequential(
+        nn.Input((5, 6, 2)), nn.Conv2DTranspose(3, 2, strides=3), nn.Conv2DTranspose(2, (4, 3), use_bias=False),
+        nn.Flatten(), nn.Dense(1),
     ),
     "sequences": lambda: sequential(
         nn.Input((20, 3)), nn.Conv1D(4, 5, strides=2), nn.MaxPooling1D(2), nn.GRU(6, return_sequences=True),
@@ -130,6 +150,37 @@ def test_multiply_adds_of_alexnet_are_those_that_pytorch_counts(tmp_path: Path) 
     columns = table(written(alexnet(), tmp_path / "a.xlsx"))
     assert 2 * sum(n or 0 for n in columns["multiply-adds"]) == counter.get_total_flops()
     assert sum(n or 0 for n in columns["parameters"]) == sum(p.numel() for p in network.parameters())
+
+
+def test_multiply_adds_of_an_enlarging_network_are_those_that_pytorch_counts(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    from torch.utils.flop_counter import FlopCounterMode
+
+    t = torch.nn
+    network = t.Sequential(
+        t.Conv2d(1, 2, 3, 2, padding=1), t.ConvTranspose2d(2, 3, 5, 2, padding=2, output_padding=1),
+        t.ConvTranspose2d(3, 2, 4, 2, padding=1), t.Conv2d(2, 1, 3, padding=1),
+    ).to("meta")  # fmt: skip
+    with FlopCounterMode(display=False) as counter:
+        shape = network(torch.empty((1, 1, 32, 32), device="meta")).shape
+    columns = table(written(enlarging(), tmp_path / "a.xlsx"))
+    assert tuple(shape[2:]) == (columns["height"][-1], columns["width"][-1])
+    assert 2 * sum(n or 0 for n in columns["multiply-adds"]) == counter.get_total_flops()
+    assert sum(n or 0 for n in columns["parameters"]) == sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize("rate", [1, 2, 3])
+def test_places_of_an_enlarged_image_see_so_many_of_the_input_in_the_mean(rate: int, tmp_path: Path) -> None:
+    """Counted: an input of a single 1 in every row in turn, and which rows of the result are above zero."""
+    model = enlarging(rate)
+    columns = table(written(model, tmp_path / "a.xlsx"))
+    lines = np.zeros((32, 32, 32, 1))
+    lines[np.arange(32), np.arange(32)] = 1
+    for row, tensor in enumerate((t for t in model.walk() if t.inputs), 1):
+        sees = nn.Model(model.inputs, tensor).predict(lines)[:, :, 8, 0] > 0  # (rows of the input, of the result)
+        middle = len(sees[0]) // 2  # six rows there are whole periods, away from the edges
+        mean = sees[:, middle - 3 : middle + 3].sum(axis=0).mean()
+        assert columns["receptive field"][row] == pytest.approx(mean, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
