@@ -163,7 +163,7 @@ def _weights(sheet: Sheet, scene: Scene) -> _Weights:
             source = scene.known.places[first.serial](index)
             formula = f"{sheet_prefix(source.sheet)}{a1(source.row, source.col, absolute=True)}"
             number = scene.known.numbers[first.serial, index]
-            if scene.step.updates:
+            if symbol in scene.step.updates:
                 update = scene.step.updates[symbol]
                 formula = _after(scene, update, index, formula)
                 number = number if values is None else values[scene.spread.slot[update.serial, index]]

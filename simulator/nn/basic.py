@@ -206,7 +206,8 @@ class Dropout(Layer):
 class BatchNormalization(Layer):
     """gamma * (x - mean)/sqrt(variance + epsilon) + beta, the statistics over all axes but the last.
 
-    Training takes those of the batch, and moves the moving ones towards them; a forward workbook uses the moving ones.
+    Training takes those of the batch, and moves the moving ones towards them; a forward workbook uses the moving ones,
+    and so does training where trainable is False, as in Keras.
     """
 
     momentum: float = 0.99
@@ -229,7 +230,7 @@ class BatchNormalization(Layer):
         ]
 
     def call(self, at: Operations[T], *x: T) -> T:
-        return at.batch_normalization(x[0], self.momentum, self.epsilon, self.center, self.scale)
+        return at.batch_normalization(x[0], self.momentum, self.epsilon, self.center, self.scale, not self.trainable)
 
 
 @dataclass(eq=False)

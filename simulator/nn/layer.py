@@ -8,13 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from numpy.typing import ArrayLike
 
 from simulator.errors import ShapeError
 from simulator.nn.backend.operation import Carried, Operations, Shape, T
-from simulator.nn.initializer import Initializer, initializer_of
+from simulator.nn.initializer import Array, Initializer, initializer_of
 from simulator.nn.option import Configured
 from simulator.nn.regularizer import L1L2, regularizer_of
+from simulator.nn.weight import take
+
+if TYPE_CHECKING:
+    from simulator.nn.trace import Weight
 
 
 class WeightSpec(NamedTuple):
@@ -45,10 +51,17 @@ class Tensor:
 
 @dataclass(eq=False)
 class Layer(Configured):
-    """Base of all layers. A subclass is a dataclass with Keras's options and the three methods below."""
+    """Base of all layers. A subclass is a dataclass with Keras's options and the three methods below.
+
+    Where trainable is False, training leaves the weights alone; as in Keras, a change counts from the next `compile`.
+    input_shape, of one sample, stands for an `Input` before the first layer of a Sequential.
+    """
 
     name: str = field(default="", kw_only=True)
+    trainable: bool = field(default=True, kw_only=True)
+    input_shape: Sequence[int] | None = field(default=None, kw_only=True)
     carried: Carried = field(init=False, repr=False, default_factory=dict)  # states of a stateful layer
+    weights: list[Weight] = field(init=False, repr=False, default_factory=list)  # of the model that has it since last
 
     joins: ClassVar[bool] = False  # whether it takes several inputs
 
@@ -58,6 +71,24 @@ class Layer(Configured):
                 setattr(self, name, initializer_of(getattr(self, name)))
             elif name.endswith("_regularizer"):
                 setattr(self, name, regularizer_of(getattr(self, name)))
+
+    def config(self) -> dict[str, Any]:
+        return {key: value for key, value in super().config().items() if key != "input_shape"}
+
+    def specs_of(self, *inputs: Shape) -> list[WeightSpec]:
+        """`weights_of`, as they are to be trained now."""
+        return [spec._replace(trainable=spec.trainable and self.trainable) for spec in self.weights_of(*inputs)]
+
+    def get_weights(self) -> list[Array]:
+        """The weights in Keras's order; none before the layer is in a model."""
+        return [w.value.copy() for w in self.weights]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Take these arrays. Raises ShapeError when number or shapes differ from `get_weights`."""
+        take(self.weights, weights)
+
+    def count_params(self) -> int:
+        return sum(w.value.size for w in self.weights)
 
     def shape_of(self, *inputs: Shape) -> Shape:
         """The output's shape from the inputs' shapes. Raises ShapeError when they don't fit."""

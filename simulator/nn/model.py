@@ -31,6 +31,7 @@ from simulator.nn.optimizer import SGD, Optimizer, optimizer_of
 from simulator.nn.option import chosen, is_whole, name_checked, require
 from simulator.nn.store import load_weights, save_model, save_weights
 from simulator.nn.trace import Step, Weight, trace_forward, trace_step
+from simulator.nn.weight import numbers_in, take
 
 if TYPE_CHECKING:
     from simulator.xlsx.verify import Verification
@@ -92,27 +93,52 @@ class Model:
                 rule = "An Embedding reads the input's class numbers, so it comes first."
                 require(tensor.inputs == (inputs,), rule, type(tensor.inputs[0].layer).__name__ + " before it")
             if id(layer) in self.numbers:
-                moving = any(not w.spec.trainable for w in self.weights[id(layer)])
+                moving = any(not spec.trainable for spec in layer.weights_of(*shapes))
                 require(not moving, "A layer with moving statistics is used once.", f"{type(layer).__name__} twice")
                 continue
             number = self.numbers[id(layer)] = len(self.numbers) + 1
             self.weights[id(layer)] = [
                 Weight(spec, number, initial(spec.initializer, rng, spec.shape, total))
-                for spec in layer.weights_of(*shapes)
+                for spec in layer.specs_of(*shapes)
             ]
             held = before.get(id(layer), tensor.held)
             for mine, theirs in zip(self.weights[id(layer)], held, strict=False):
                 mine.value = theirs.value.copy()
+            layer.weights = self.weights[id(layer)]
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """The model's layers after that tensor; or, for samples (N, ...), its answers, with training as in training."""
+        if not isinstance(x, Tensor):
+            self._prepare(x)
+            return self.network().predict(self.inputs_checked(x).astype(np.float32), training)
         made = {id(self.inputs): x}
         for t in walk(self.outputs):
             if t.inputs:
                 made[id(t)] = replace(t.layer(*(made[id(s)] for s in t.inputs)), held=self.weights[id(t.layer)])
         return made[id(self.outputs)]
 
+    @property
+    def trainable(self) -> bool:
+        """Whether any layer is trained. Set, it is set in all of them; see `Layer`."""
+        return any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = trainable
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of that name, or at that place, counted from 0. Raises SettingError when there is none."""
+        if index is not None:
+            rule = f"index is a place among the {len(self.layers)} layers, from 0."
+            require(is_whole(index) and 0 <= index < len(self.layers), rule, repr(index))
+            return self.layers[index]
+        return chosen("A layer's name", name, {layer.name: layer for layer in self.layers if layer.name})
+
     def __str__(self) -> str:
-        lines = [f"{self.name}: {self.count_params():,} parameters"]
+        trained = sum(w.value.size for ws in self.weights.values() for w in ws if w.spec.trainable)
+        count = self.count_params()
+        lines = [f"{self.name}: {count:,} parameters" + (f", {trained:,} of them trained" if trained < count else "")]
         shapes = {id(t.layer): t.shape for t in walk(self.outputs)}
         for layer in self.layers:
             number, count = self.numbers[id(layer)], sum(w.value.size for w in self.weights[id(layer)])
@@ -160,7 +186,16 @@ class Model:
         self._networks = {}
         self._check_loss(name)
         self.loss = name
+        self._choose_trained()
         return self
+
+    def _choose_trained(self) -> None:
+        """Take from the layers which weights are to be trained."""
+        for t in walk(self.outputs):
+            if t.inputs:
+                specs = t.layer.specs_of(*(source.shape for source in t.inputs))
+                for w, spec in zip(self.weights[id(t.layer)], specs, strict=True):
+                    w.spec = spec
 
     def _check_loss(self, name: str) -> None:
         """Raises SettingError unless the loss fits the last layer."""
@@ -185,19 +220,7 @@ class Model:
 
         Raises ShapeError when number or shapes differ from `get_weights`.
         """
-        mine = [w for ws in self.weights.values() for w in ws]
-        good = isinstance(weights, list | tuple)
-        require(good, "set_weights takes a list of arrays, as get_weights returns it.", type(weights).__name__)
-        arrays = [_numbers(a, "A weight") for a in weights]
-        shapes = [w.spec.shape for w in mine]
-        fitted = _as_here(arrays, shapes)
-        if [a.shape for a in fitted] != shapes:
-            raise ShapeError(
-                f"set_weights takes arrays of the shapes {', '.join(map(str, shapes))}. "
-                f"Received: {', '.join(str(a.shape) for a in arrays) or 'none'}. get_weights() shows the order."
-            )
-        for w, a in zip(mine, fitted, strict=True):
-            w.value = a.copy()
+        take([w for ws in self.weights.values() for w in ws], weights)
 
     def count_params(self) -> int:
         return sum(w.value.size for ws in self.weights.values() for w in ws)
@@ -206,7 +229,7 @@ class Model:
 
     def inputs_checked(self, X: ArrayLike) -> Array:
         """X in float64. Raises ShapeError or SettingError when it doesn't fit the input."""
-        x = _numbers(X, "X")
+        x = numbers_in(X, "X")
         if x.shape[1:] != self.inputs.shape or len(x) < 1:
             raise ShapeError(
                 f"X must be samples of shape {self.inputs.shape}. Received: an array {x.shape}. "
@@ -224,7 +247,7 @@ class Model:
 
     def labels_checked(self, Y: ArrayLike, samples: int, what: str = "Y") -> Array:
         """Y in float64, in the shape of the loss. Raises ShapeError or SettingError when it doesn't fit."""
-        y, shape, kind = _numbers(Y, what), self.label_shape(samples), self._loss().labels
+        y, shape, kind = numbers_in(Y, what), self.label_shape(samples), self._loss().labels
         if kind == "classes" and y.shape == (*shape, 1):
             y = y[..., 0]
         elif kind != "classes" and y.shape == shape[:-1] and shape[-1] == 1:
@@ -330,6 +353,8 @@ class Model:
         x = opened(x, y, steps_per_epoch)
         self._prepare(x)
         epochs_checked(epochs)
+        trained = any(w.spec.trainable for ws in self.weights.values() for w in ws)
+        require(trained, "Training needs a layer with weights that are trained.", "none", "See layer.trainable.")
         on = self._on(backend)
         if on == "expressions" and not isinstance(x, DataSet):
             x = self.inputs_checked(x)
@@ -391,9 +416,31 @@ class Model:
         x = opened(x, y, steps)
         self._prepare(x)
         dtype = precision_of(self._on(""))
-        logs = evaluated(self, feed_of(self, x, y, batch_size, sample_weight, dtype=dtype))
-        values = list(logs.values())
-        return logs if return_dict else values if len(values) > 1 else values[0]
+        return _as_asked(evaluated(self, feed_of(self, x, y, batch_size, sample_weight, dtype=dtype)), return_dict)
+
+    def train_on_batch(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
+        """One step; returns what `evaluate` would, from before the step."""
+        size = len(np.asarray(x))
+        weights: dict[str, Any] = {"class_weight": class_weight, "sample_weight": sample_weight}
+        history = self.fit(x, y, size, shuffle=False, verbose=0, **weights).history
+        return _as_asked({name: values[0] for name, values in history.items()}, return_dict)
+
+    def test_on_batch(
+        self, x: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None, return_dict: bool = False
+    ) -> Any:
+        """`evaluate`, all samples at once."""
+        return self.evaluate(x, y, len(np.asarray(x)), sample_weight=sample_weight, return_dict=return_dict)
+
+    def predict_on_batch(self, x: ArrayLike) -> Array:
+        """`predict`, all samples at once."""
+        return self.predict(x, len(np.asarray(x)))
 
     def _on(self, backend: str) -> str:
         return backend_named(backend or self.backend or os.environ.get("SIMULATOR_BACKEND", "numpy"))
@@ -426,7 +473,9 @@ class Model:
         if network is not None:
             values = network.read()
             for w in (w for ws in self.weights.values() for w in ws):
-                w.value = values[w.layer, w.spec.name].astype(float)
+                value = values[w.layer, w.spec.name]
+                if w.spec.trainable or not np.array_equal(value, w.value.astype(np.float32)):
+                    w.value = value.astype(float)  # what isn't trained keeps the digits that it has here
             network.held = [w.value for ws in self.weights.values() for w in ws]
 
     @property
@@ -533,6 +582,8 @@ class Sequential(Model):
             self._rebuild()
 
     def _append(self, layer: Tensor | Layer | Model) -> None:
+        if isinstance(layer, InputLayer):
+            layer = Input(tuple(layer.shape or layer.input_shape or ()), layer.name)
         if isinstance(layer, Tensor):
             first = not self._chain and self._source is None and not layer.inputs
             require(first, "Sequential has one Input, at its start.", "another one")
@@ -540,6 +591,9 @@ class Sequential(Model):
             return
         rule = "Sequential takes layers, such as nn.Dense(3), after nn.Input((features,))."
         require(isinstance(layer, Layer | Model), rule, repr(layer))
+        shape = layer.input_shape if isinstance(layer, Layer) and not self._chain else None
+        if self._source is None and shape is not None:
+            self._source = Input(tuple(shape))
         self._chain.append(layer)
 
     def _rebuild(self) -> None:
@@ -556,15 +610,32 @@ class Sequential(Model):
         if "outputs" in self.__dict__:
             super()._check_loss(name)
 
+    def _choose_trained(self) -> None:
+        if "outputs" in self.__dict__:
+            super()._choose_trained()
+
+    @property
+    def layers(self) -> list[Layer]:
+        if "outputs" in self.__dict__:
+            return super().layers
+        return [layer for part in self._chain for layer in (part.layers if isinstance(part, Model) else [part])]
+
+    def __str__(self) -> str:
+        if "outputs" in self.__dict__:
+            return super().__str__()
+        kinds = ", ".join(type(layer).__name__ for layer in self.layers) or "no layers"
+        return f"{self.name}: {kinds}; sizes follow from an Input, model.build(shape) or the first data"
+
     def _prepare(self, x: Any) -> None:
         require(bool(self._chain), "Sequential needs a layer after the input.", "none")
         if self._source is None:
             some = x.samples() if isinstance(x, DataSet) else x[:1]
-            self.build(_numbers(some, "X").shape[1:])
+            self.build(numbers_in(some, "X").shape[1:])
 
-    def __call__(self, x: Tensor) -> Tensor:
-        self.build(x.shape)
-        return super().__call__(x)
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        if isinstance(x, Tensor):
+            self.build(x.shape)
+        return super().__call__(x, training)
 
     def __getattr__(self, name: str) -> Any:
         if name in ("inputs", "outputs", "numbers", "weights") and "_chain" in self.__dict__:
@@ -587,36 +658,10 @@ def epochs_checked(epochs: Any) -> None:
     require(is_whole(epochs) and bool(epochs > 0), "epochs must be a whole number above 0.", repr(epochs))
 
 
-def _as_here(arrays: list[Array], shapes: list[tuple[int, ...]]) -> list[Array]:
-    """Keras keeps both biases of a GRU in one array (2, 3H), and a head's axis of length one in attention."""
-    found: list[Array] = []
-    for a in arrays:
-        here = shapes[len(found) : len(found) + 2]
-        if a.ndim == 2 and len(a) == 2 and here == [a.shape[1:]] * 2:
-            found += [a[0], a[1]]
-        else:
-            squeezed = tuple(n for n in a.shape if n > 1)
-            same = here and squeezed == tuple(n for n in here[0] if n > 1)
-            found.append(a.reshape(here[0]) if same else a)
-    return found
-
-
-def _numbers(data: ArrayLike, what: str) -> Array:
-    try:
-        array = np.asarray(data, dtype=float)
-    except (TypeError, ValueError) as error:
-        received = str(error).rstrip(".")
-        raise SettingError(f"{what} must be numbers in rows of one length. Received: {received}.") from None
-    if array.ndim == 0:
-        raise ShapeError(f"{what} must be an array, a row per sample. Received: {data!r}.")
-    bad = ~np.isfinite(array)
-    if bad.any():
-        at = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise SettingError(
-            f"{what} must be finite numbers. Received: {array[at]} at {at}, {int(bad.sum())} in all. "
-            "Remove these samples or fill them in."
-        )
-    return array
+def _as_asked(logs: dict[str, float], by_name: bool) -> Any:
+    """The numbers by name, or a list of them, or the only one."""
+    values = list(logs.values())
+    return logs if by_name else values if len(values) > 1 else values[0]
 
 
 def _classes(values: Array, classes: int, what: str) -> None:

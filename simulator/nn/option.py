@@ -14,22 +14,23 @@ from simulator.errors import SettingError, did_you_mean
 
 T = TypeVar("T")
 LONGEST_NAME, MARKS = 60, " -_.,()+"
+EVERYWHERE = ("name", "trainable", "input_shape")  # options of all layers, which a list of a layer's own leaves out
 
 
 class Configured:
     """Base of layers and optimizers: dataclasses whose fields are the options."""
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
-        known = [name for name in inspect.signature(cls).parameters if name != "name"]
+        parameters = inspect.signature(cls).parameters
+        known = [name for name in parameters if name not in EVERYWHERE]
         for name in options:
-            if name not in (*known, "name"):
+            if name not in parameters:
                 raise SettingError(
                     f"{cls.__name__} takes {', '.join(known) or 'no options'}. Received: {name}={options[name]!r}."
                     f"{did_you_mean(name, known)}"
                 )
         if len(args) > len(known):
             raise SettingError(f"{cls.__name__} takes {', '.join(known) or 'no options'}. Received: {args!r}.")
-        parameters = inspect.signature(cls).parameters
         for name, value in {**dict(zip(known, args, strict=False)), **options}.items():
             _check(cls.__name__, name, value, parameters[name].default)
         return super().__new__(cls)

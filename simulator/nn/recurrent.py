@@ -182,6 +182,7 @@ class Bidirectional(Layer):
         require(isinstance(self.layer, Recurrent), rule, type(self.layer).__name__)
         require(not self.layer.go_backwards, "Bidirectional takes a layer that goes forwards.", "go_backwards=True")
         one_of("merge_mode", self.merge_mode, MERGES)
+        self.trainable = self.trainable and self.layer.trainable
 
     def config(self) -> dict[str, Any]:
         inner = {key: value for key, value in self.layer.config().items() if value not in (None, "")}

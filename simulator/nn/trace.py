@@ -174,8 +174,10 @@ def trace_step(
         parameter = step.parameters[w.symbol]
         if w.symbol in step.gradients:
             new = optimizer.update(memory, parameter, step.gradients[w.symbol])
-        else:
+        elif w.symbol in step.renewed:
             new = step.renewed[w.symbol]
+        else:
+            continue  # it isn't trained and keeps its first value
         new = new.named(f"{w.symbol}'", f"{w.symbol} for the next step", about=parameter)
         step.updates[w.symbol] = new
         memory.last(new)
@@ -223,8 +225,8 @@ def _learn(step: Step, tracer: Tracer, labels: Array, loss: Loss) -> None:
     trained = [step.parameters[w.symbol] for w in every if w.spec.trainable]
     step.gradients, _ = backward(step.cost, trained)
     for w in every:
-        found = w.symbol in step.gradients or w.symbol in step.renewed
-        require(found, "Every weight must have an influence on the cost.", f"none of {w.symbol}")
+        found = not w.spec.trainable or w.symbol in step.gradients
+        require(found, "Every weight that is trained must have an influence on the cost.", f"none of {w.symbol}")
 
 
 def _tracer(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -728,6 +729,35 @@ def test_moving_statistics_are_those_of_keras() -> None:
         model.fit(x, y, batch_size=8, epochs=4, shuffle=False, verbose=0)
     assert_close(as_theirs(ours, theirs), weights_of(theirs), 1e-4)
     assert_close([ours.predict(x)], [theirs.predict(x, verbose=0)], 1e-4)
+
+
+def partly_frozen(k: Any) -> Any:
+    layers = [
+        k.layers.Dense(4, activation="tanh"),
+        k.layers.BatchNormalization(),
+        k.layers.Dense(5, trainable=False),
+        k.layers.BatchNormalization(trainable=False),
+        k.layers.Dense(2),
+    ]
+    return k.Sequential([k.Input((6,)), *layers])
+
+
+def test_what_is_not_trained_is_that_of_keras() -> None:
+    """A frozen layer keeps its weights and hands gradients on; frozen statistics are used and don't move."""
+    ours, theirs = pair(partly_frozen)
+    x, y = data(theirs)
+    frozen = ours.layers[2].get_weights() + ours.layers[3].get_weights()
+    kernels = [ours.get_weights()[0]]
+    for again in range(2):
+        for model, k in ((ours, nn), (theirs, keras)):
+            model.layers[0].trainable = not again  # from the next compile on
+            model.compile(k.optimizers.SGD(learning_rate=0.05), "mse")
+            model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0)
+        assert_close(as_theirs(ours, theirs), weights_of(theirs), 1e-4)
+        kernels.append(ours.get_weights()[0])
+    assert [np.array_equal(a, b) for a, b in pairwise(kernels)] == [False, True]
+    for mine, old in zip(ours.layers[2].get_weights() + ours.layers[3].get_weights(), frozen, strict=True):
+        np.testing.assert_array_equal(mine, old)
 
 
 LEARNERS: dict[str, tuple[Build, Callable[[Any], Any]]] = {

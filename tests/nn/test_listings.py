@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from simulator import nn
-from simulator.errors import SettingError
+from simulator.errors import SettingError, ShapeError
+from simulator.nn import layers
 from tests.datasets.pictures import put_small_data
 
 DIGITS = """
@@ -117,3 +118,58 @@ def test_the_loss_is_held_against_the_last_layer_once_there_is_one() -> None:
     model = nn.Sequential([nn.Dense(2)]).compile("sgd", "binary_crossentropy")
     with pytest.raises(SettingError, match=r"binary_crossentropy follows a last layer with activation 'sigmoid'"):
         model.fit(np.zeros((4, 3)), np.zeros((4, 2)))
+
+
+def test_a_first_layer_may_bring_the_input_s_shape(capsys: pytest.CaptureFixture[str]) -> None:
+    for first in ([nn.Flatten(input_shape=(3, 2))], [layers.InputLayer((3, 2)), nn.Flatten()]):
+        assert nn.Sequential([*first, nn.Dense(4)]).count_params() == 28
+    print(nn.Sequential([nn.Dense(2)], name="small"))
+    assert capsys.readouterr().out == (
+        "small: Dense; sizes follow from an Input, model.build(shape) or the first data\n"
+    )
+
+
+def test_layers_are_found_and_show_their_weights() -> None:
+    model = nn.Sequential([nn.Input((3,)), nn.Dense(2, name="hidden", trainable=False), nn.Dense(1)])
+    hidden = model.get_layer("hidden")
+    assert hidden is model.layers[0] is model.get_layer(index=0)
+    hidden.set_weights([np.full((3, 2), 0.5), np.array([1.0, 2.0])])
+    np.testing.assert_array_equal(model.get_weights()[1], [1.0, 2.0])
+    assert [a.shape for a in hidden.get_weights()] == [(3, 2), (2,)]
+    assert hidden.count_params() == 8
+    assert str(model).startswith("network: 11 parameters, 3 of them trained\n")
+    with pytest.raises(SettingError, match=r"A layer's name must be one of hidden\. Received: 'hiden'\. Did you mean"):
+        model.get_layer("hiden")
+    with pytest.raises(SettingError, match=r"index is a place among the 2 layers, from 0\. Received: 2"):
+        model.get_layer(index=2)
+    with pytest.raises(ShapeError, match=r"set_weights takes arrays of the shapes \(3, 2\), \(2,\)"):
+        hidden.set_weights([np.zeros((2, 2)), np.zeros(2)])
+
+
+def test_one_batch_at_a_time_is_what_fit_and_evaluate_do() -> None:
+    rng = np.random.default_rng(1)
+    x, y = rng.normal(size=(6, 3)), rng.normal(size=(6, 1))
+    one, other = (
+        nn.Sequential([nn.Input((3,)), nn.Dense(4), nn.Dropout(0.5), nn.Dense(1)]).compile("adam", "mse", ["mae"])
+        for _ in range(2)
+    )
+    losses = [one.train_on_batch(x, y)[0] for _ in range(3)]
+    other_losses = other.fit(x, y, batch_size=6, epochs=3, shuffle=False, verbose=0).history["loss"]
+    np.testing.assert_allclose(losses, other_losses, rtol=1e-6)
+    assert one.test_on_batch(x, y, return_dict=True) == one.evaluate(x, y, return_dict=True)
+    np.testing.assert_array_equal(one(x), one.predict_on_batch(x))
+    assert not np.allclose(one(x), one(x, training=True))
+
+
+def test_a_network_that_is_not_trained_is_refused_and_one_that_is_in_part_becomes_a_workbook(tmp_path: Path) -> None:
+    x, y = np.array([[0.0, 1.0], [1.0, 0.5]]), np.array([[1.0], [0.0]])
+    model = nn.Sequential([nn.Input((2,)), nn.Dense(2, "tanh", trainable=False), nn.Dense(1)])
+    found = model.compile("sgd", "mse").to_workbook(tmp_path / "part.xlsx", x, y, epochs=3)
+    assert found.agrees
+    first = model.get_weights()
+    model.fit(x, y, epochs=3, backend="expressions")
+    assert [np.array_equal(a, b) for a, b in zip(first, model.get_weights(), strict=True)] == [True, True, False, False]
+    model.trainable = False
+    for backend in ("numpy", "expressions"):
+        with pytest.raises(SettingError, match=r"Training needs a layer with weights that are trained"):
+            model.compile("sgd", "mse", backend=backend).fit(x, y)

@@ -170,9 +170,9 @@ class Expressions(Operations[E]):
         m = self.fixed("M", mask, "mask: 0 drops, 1 keeps")
         return self.call(x * m / kept, "A", f"{x.name} after dropout")
 
-    def batch_normalization(self, x: E, momentum: float, epsilon: float, center: bool, scale: bool) -> E:
+    def batch_normalization(self, x: E, momentum: float, epsilon: float, center: bool, scale: bool, frozen: bool) -> E:
         small = self.setting(f"epsilon_{self.number}", epsilon, f"added to the variance in layer {self.number}")
-        if self.training:
+        if self.training and not frozen:
             m = literal(math.prod(x.shape[:-1]), "m")
             keep = self.setting(f"momentum_{self.number}", momentum, "share of the moving statistics that is kept")
             mean = self.call(fold(x, 1) / m, "mu", "mean over the batch")

@@ -114,10 +114,10 @@ class Operations(Generic[T]):
         """x without the share `rate` of its numbers in training, the others divided by 1 - rate."""
         raise NotImplementedError
 
-    def batch_normalization(self, x: T, momentum: float, epsilon: float, center: bool, scale: bool) -> T:
+    def batch_normalization(self, x: T, momentum: float, epsilon: float, center: bool, scale: bool, frozen: bool) -> T:
         """(x - mean)/sqrt(variance + epsilon) * gamma + beta over all axes but the last.
 
-        In training it moves the moving statistics; otherwise it uses them.
+        In training it moves the moving statistics; otherwise, or frozen, it uses them.
         """
         raise NotImplementedError
 

@@ -23,8 +23,10 @@ class BatchNormalization(Operation):
         variance: Weight,
         momentum: float,
         epsilon: float,
+        frozen: bool,
     ) -> None:
         super().__init__(x.shape, x, weights=[w for w in (gamma, beta, mean, variance) if w])
+        self.frozen = frozen
         self.gamma, self.beta, self.mean, self.variance = gamma, beta, mean, variance
         self.momentum, self.epsilon = np.float32(momentum), np.float32(epsilon)
         self.rest = rest_of(x.shape)
@@ -41,7 +43,7 @@ class BatchNormalization(Operation):
         x, axes = self.x, self.x.ndim
         mean: AnyArray = self.mean.value
         variance: AnyArray = self.variance.value
-        if plan.training:
+        if plan.training and not self.frozen:
             mean = plan.meeting.total(plan.number, x.sum(axis=self.rest)) / self.count
             np.subtract(x, along(mean, axes), out=self.xhat)
             squares = (self.xhat * self.xhat).sum(axis=self.rest)
@@ -65,7 +67,7 @@ class BatchNormalization(Operation):
         self.dbeta: Array = self.dy.sum(axis=self.rest)
         self.dgamma: Array = (self.dy * self.xhat).sum(axis=self.rest)
         factor = self.scale * self.gamma.value if self.gamma else self.scale
-        if not plan.training:  # the moving statistics don't follow the batch
+        if self.frozen or not plan.training:  # the moving statistics don't follow the batch
             if self.dx is not None:
                 np.multiply(self.dy, along(factor, axes), out=self.dx)
             return

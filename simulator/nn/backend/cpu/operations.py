@@ -107,11 +107,12 @@ class CpuOperations(Operations[Node]):
     def dropout(self, x: Node, rate: float, seed: int | None) -> Node:
         return self.plan.append(elementwise.Dropout(x, rate, self.number, seed)) if rate else x
 
-    def batch_normalization(self, x: Node, momentum: float, epsilon: float, center: bool, scale: bool) -> Node:
+    def batch_normalization(
+        self, x: Node, momentum: float, epsilon: float, center: bool, scale: bool, frozen: bool
+    ) -> Node:
         w = self.weights
-        gamma, beta = w.get("gamma"), w.get("beta")
-        mean, variance = w["moving_mean"], w["moving_variance"]
-        return self.plan.append(normalization.BatchNormalization(x, gamma, beta, mean, variance, momentum, epsilon))
+        weights = (w.get("gamma"), w.get("beta"), w["moving_mean"], w["moving_variance"])
+        return self.plan.append(normalization.BatchNormalization(x, *weights, momentum, epsilon, frozen))
 
     def embedding(self, x: Node, rows: int) -> Node:
         return self.plan.append(dense.Embedding(x, self.weights["embeddings"]))

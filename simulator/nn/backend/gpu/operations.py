@@ -83,7 +83,11 @@ class GpuOperations(Operations[Node]):
     def dropout(self, x: Node, rate: float, seed: int | None) -> Node:
         return self.plan.append(elementwise.Dropout(self.plan, x, rate, self.number, seed)) if rate else x
 
-    def batch_normalization(self, x: Node, momentum: float, epsilon: float, center: bool, scale: bool) -> Node:
+    def batch_normalization(
+        self, x: Node, momentum: float, epsilon: float, center: bool, scale: bool, frozen: bool
+    ) -> Node:
+        rule = "BatchNormalization that isn't trained runs on the backend 'numpy'."
+        require(not frozen, rule, "trainable=False on 'cupy'")
         w = self.weights
         moving = (w["moving_mean"], w["moving_variance"])
         normal = normalization.BatchNormalization(
