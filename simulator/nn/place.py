@@ -20,15 +20,17 @@ from simulator.nn.backend.cpu.network import CpuNetwork
 from simulator.nn.backend.cpu.reading import Reading
 from simulator.nn.backend.expression import Expressions, Seen
 from simulator.nn.backend.expression_cell import STEPS
+from simulator.nn.backend.operation import Operations, T
 from simulator.nn.convolution import GlobalPooling, Pooling
 from simulator.nn.layer import Layer, Tensor, WeightSpec
 from simulator.nn.loss import LOSSES
 from simulator.nn.model import Model
 from simulator.nn.option import is_whole, require
-from simulator.nn.recurrent import Recurrent
+from simulator.nn.recurrent import DIRECTIONS, Bidirectional, Recurrent
 from simulator.nn.trace import Shown, Step, Tracer, shown_of
+from simulator.tape.arrangement import positions_of, take
 from simulator.tape.backward import backward
-from simulator.tape.convolution import places_after
+from simulator.tape.convolution import places_after, places_transposed
 from simulator.tape.expression import Expression, given, literal
 
 E = Expression
@@ -42,6 +44,9 @@ COPIES = (  # hand on what they get
     layers.Dropout,
     layers.GaussianNoise,
     layers.Concatenate,
+    layers.RandomFlip,
+    layers.RandomRotation,
+    layers.RandomZoom,
 )
 ENTRIES = (  # entry by entry
     layers.Activation,
@@ -53,6 +58,18 @@ ENTRIES = (  # entry by entry
     layers.Multiply,
     layers.Average,
 )
+
+
+@dataclass(eq=False)
+class _Meeting(layers.Conv2DTranspose):
+    """The place of a transposed convolution where all of a part of an image meets all of a part of the kernel."""
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        assert isinstance(at, Expressions)
+        spread = at.transposed_convolution(x[0], self.strides, self.padding, self.use_bias)  # type: ignore[arg-type]
+        rows, columns, _ = at.shape(x[0])  # type: ignore[arg-type]
+        middle = positions_of(spread)[:, rows - 1 : rows, columns - 1 : columns]
+        return at.activated(take(spread, middle, "{0} at the place"), self.activation)  # type: ignore[return-value]
 
 
 class Used(NamedTuple):
@@ -100,8 +117,9 @@ def place_of(model: Model, x: Any, y: Any, layer: int | str, at: Sequence[int]) 
     """The place `at` of a layer, by its number or name, for one sample x with its label y.
 
     at counts from 0 along the axes of the layer's result, as `model.summary()` shows them: row, column, channel of a
-    convolution, the unit of a dense layer, step and unit of a recurrent layer, or its step alone for all units. Raises
-    SettingError or ShapeError where there is no such place, LayoutError where it has too many cells to be read.
+    convolution, the unit of a dense layer, step and unit of a recurrent layer, or its step alone for all units; in both
+    directions always step and unit, the backward layer's units after the forward one's. Raises SettingError or
+    ShapeError where there is no such place, LayoutError where it has too many cells to be read.
 
     >>> from simulator import nn
     >>> model = nn.Sequential([nn.Input((2,)), nn.Dense(3, "tanh"), nn.Dense(1)]).compile()
@@ -123,7 +141,7 @@ def place_of(model: Model, x: Any, y: Any, layer: int | str, at: Sequence[int]) 
     assert isinstance(network, CpuNetwork)
     reading = Reading(network, np.asarray(xs, np.float32), ys)
     draft = _Draft(model, tensor, reading, at, ys)
-    place = _moment(draft) if isinstance(tensor.layer, Recurrent) else _entry(draft)
+    place = _moment(draft) if isinstance(tensor.layer, Recurrent | Bidirectional) else _entry(draft)
     cells = sum(math.prod(s.node.shape) for s in place.step.shown)
     if cells > MOST_CELLS:
         advice = " Name a unit too: --at STEP,UNIT." if isinstance(tensor.layer, Recurrent) else ""
@@ -155,6 +173,9 @@ def _check_at(model: Model, tensor: Tensor, at: tuple[int, ...]) -> None:
     if isinstance(tensor.layer, Recurrent):
         shape = (tensor.inputs[0].shape[0], tensor.layer.units)
         axes = shape, shape[:1]
+    elif isinstance(tensor.layer, Bidirectional):
+        shape = (tensor.inputs[0].shape[0], len(DIRECTIONS) * tensor.layer.layer.units)
+        axes = (shape,)
     fits = any(len(at) == len(a) and all(is_whole(i) and 0 <= i < n for i, n in zip(at, a, strict=True)) for a in axes)
     asked = "STEP,UNIT or STEP" if len(axes) > 1 else f"{len(shape)} {'number' if len(shape) == 1 else 'numbers'}"
     require(
@@ -264,6 +285,8 @@ def _entry(draft: _Draft) -> Place:
     else:
         g = draft.given("G", arriving[used.result].reshape(a.shape), "gradient of the loss that arrives here")
         cost = draft.cost((g * a).sum(), "C", "its gradients are those of the loss")
+    if isinstance(used.layer, _Meeting):
+        draft.remarks.append("The part of the kernel is the one that meets the image here.")
     if any(before or after for before, after in used.padding):
         draft.remarks.append("What lies outside the input is a zero.")
     share = reading.share(tensor, arriving)
@@ -324,6 +347,22 @@ def used_by(model: Model, tensor: Tensor, at: tuple[int, ...], *, whole: bool) -
         part = (*(part for part, _ in windows), every)
         padding = (*(outside for _, outside in windows), (0, 0))
         return Used(small, (part,), {"kernel": kernel, "bias": (unit,)}, row, padding)
+    if isinstance(layer, layers.Conv2DTranspose):
+        meetings = [
+            _meeting(*m) for m in zip(shape, layer.kernel_size, layer.strides, at, [layer.padding] * 2, strict=False)
+        ]
+        here = ",".join(map(str, at))
+        advice = "Choose a place that the kernels cover."
+        require(all(meetings), "A place has its number from the input.", f"{here}, which no kernel covers", advice)
+        parts, kernels = zip(*(m for m in meetings if m), strict=True)
+        sizes = tuple(part.stop - part.start for part in parts)
+        small = _Meeting(
+            count, kernel_size=sizes, activation=layer.activation, use_bias=layer.use_bias, name=layer.name
+        )
+        return Used(small, ((*parts, every),), {"kernel": (*kernels, unit, every), "bias": (unit,)}, row)
+    if isinstance(layer, layers.Features):
+        one = replace(layer, names=(layer.names[at[0]],))
+        return Used(one, ((every,),), {}, row)
     if isinstance(layer, Pooling):
         windows = [
             _window(*w) for w in zip(shape, layer.pool_size, layer.strides, at, [layer.padding] * 2, strict=False)
@@ -354,6 +393,17 @@ def _window(n: int, size: int, stride: int, place: int, padding: str) -> tuple[s
     start = place * stride - places_after(n, size, stride, padding)[1]
     part = slice(max(start, 0), min(start + size, n))
     return part, (part.start - start, start + size - part.stop)
+
+
+def _meeting(n: int, size: int, stride: int, place: int, padding: str) -> tuple[slice, slice] | None:
+    """The part of an axis of n that a place of a transposed convolution comes from, and the part of the kernel that
+    meets it, the last of it the first of the other; None where there is none."""
+    place += places_transposed(n, size, stride, padding)[1]
+    first, rest = divmod(place, stride)  # kernel entry rest + m*stride meets place first - m
+    low, high = max(0, first - n + 1), min(first, (size - 1 - rest) // stride)
+    if low > high:
+        return None
+    return slice(first - high, first - low + 1), slice(rest + low * stride, rest + high * stride + 1, stride)
 
 
 def _handed_on(model: Model, tensor: Tensor, at: tuple[int, ...]) -> str:
@@ -389,25 +439,34 @@ class _OneStep(Expressions):
 
 
 def _moment(draft: _Draft) -> Place:
-    """One step of a recurrent layer: all units, or one of them."""
-    tensor, number = draft.tensor, draft.number
-    layer = tensor.layer
+    """One step of a recurrent layer, or of one of both directions: all units, or one of them."""
+    tensor, steps = draft.tensor, draft.tensor.inputs[0].shape[0]
+    layer, which, t, *units = tensor.layer, 0, draft.at[0] + 1, *draft.at[1:]
+    name, short = "", ""
+    if isinstance(layer, Bidirectional):
+        layer = layer.layer
+        which, units[0] = divmod(units[0], layer.units)
+        name, short = DIRECTIONS[which]
+        if name == "backward":
+            t = steps + 1 - t
+            draft.remarks.append(f"The backward layer begins at the end, so place {draft.at[0]} is its step {t}.")
     assert isinstance(layer, Recurrent)
-    cell = layer.cell()
-    t, h = draft.at[0] + 1, layer.units
-    moment = draft.reading.moment(tensor, t - 1)
-    unit = slice(None) if len(draft.at) == 1 else slice(draft.at[1], draft.at[1] + 1)
-    alone = len(draft.at) == 2
+    number = f"{short}{draft.number}"
+    cell, h, alone = layer.cell(), layer.units, bool(units)
+    moment = draft.reading.moment(tensor, t - 1, which)
+    unit = slice(units[0], units[0] + 1) if alone else slice(None)
     resets_first = cell.kind == "gru" and not cell.reset_after
     rule = "A GRU that resets the state before the product needs the reset gates of all units."
-    require(not (alone and resets_first), rule, f"unit {draft.at[-1]}", f"Show the whole step: --at {draft.at[0]}.")
-    columns = slice(None) if not alone else slice(draft.at[1], None, h)  # a column per gate
-    specs = {w.name: w for w in layer.weights_of(tensor.inputs[0].shape)}
+    advice = f"Show the whole step: --at {draft.at[0]}." if not name else "Choose another layer."
+    require(not (alone and resets_first), rule, f"unit {draft.at[-1]}", advice)
+    columns = slice(units[0], None, h) if alone else slice(None)  # a column per gate
+    specs = tensor.layer.weights_of(tensor.inputs[0].shape)
     weights = {
-        name: draft.weight(spec, (slice(None), columns) if len(spec.shape) == 2 else (columns,))
-        for name, spec in specs.items()
+        spec.name: draft.weight(spec, (slice(None), columns) if len(spec.shape) == 2 else (columns,))
+        for spec in specs
+        if spec.name.startswith(name)
     }
-    draft.remarks.append(f"Step {t} of {tensor.inputs[0].shape[0]}, in the order in which they are computed.")
+    draft.remarks.append(f"Step {t} of {steps}, in the order in which they are computed.")
     x = draft.given(f"x[{t}]", moment.x[None], "the layer's input of the step")
     before = draft.given(f"h{number}[{t - 1}]", moment.before["h"][None], "state before the step")
     states = [before]
@@ -416,6 +475,7 @@ def _moment(draft: _Draft) -> Place:
     elif cell.kind == "gru" and alone:
         states.append(draft.given(f"own h{number}[{t - 1}]", moment.before["h"][None, unit], "the unit's own state"))
     at = draft.expressions(_OneStep, weights)
+    at = at.part(name, short) if name else at
     small = cell._replace(units=1 if alone else h)
     after = STEPS[cell.kind](at, small, t, x, *states)
     results = dict(zip(("h", "c"), after, strict=False))

@@ -73,11 +73,16 @@ def compared(record: dict[str, Any]) -> list[tuple[str, float, float, str]]:
     return lines
 
 
+def _short(x: float) -> str:
+    """Five digits, or all before the point."""
+    return f"{x:,.0f}" if abs(x) >= 1e5 else f"{x:,.5g}"
+
+
 def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
     e = html.escape
     rows = []
     for name, reported, here, verdict in compared(record):
-        numbers = "".join(f'<td class="n">{x:,.5g}</td>' for x in (reported, here))
+        numbers = "".join(f'<td class="n">{_short(x)}</td>' for x in (reported, here))
         rows.append(f"<tr><td>{e(name)}</td>{numbers}<td>{e(verdict)}</td></tr>")
     images = [
         f'<p><img alt="{e(path.stem)}" src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"></p>'
@@ -94,7 +99,7 @@ def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
             f"<h1>{e(record['title'])}</h1>",
             f"<p>{e(record['data'])}, {record['samples']:,} samples to train on, {record['epochs']} epochs{few}, "
             f"{e(listed(record['settings']))}, seed {record['seed']}. "
-            f"{record['seconds']:,.0f} s {e(record['computed'])} on {e(record['machine'])}: "
+            f"{record['seconds']:,.0f} s, {e(record['computed'])}, on {e(record['machine'])}: "
             f"{record[speed]:,} {speed}.</p>",
             "<h2>Beside the log book</h2>",
             "<table><thead><tr><th></th><th>log book</th><th>here</th><th>difference</th></tr></thead><tbody>",

@@ -10,6 +10,8 @@ from simulator.datasets.playground import FEATURES
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Node, Operation, Plan, Weight, outwards, rest_of
 from simulator.nn.backend.operation import Shape
 
+SMALL_STEP = 1e-20  # along the imaginary axis
+
 
 class Bias(Operation):
     """x + b along the features."""
@@ -189,7 +191,7 @@ class Scale(Operation):
 
 
 class Features(Operation):
-    """Features of two inputs; they stand first, so nothing flows back."""
+    """Features of two inputs."""
 
     def __init__(self, x: Node, names: Sequence[str]) -> None:
         super().__init__((len(names),), x)
@@ -200,7 +202,13 @@ class Features(Operation):
             self.y[k] = FEATURES[name](self.x[0], self.x[1], np.sin)
 
     def backward(self, plan: Plan) -> None:
-        raise NotImplementedError("features are made of the input alone")
+        """Derivatives by a step so small that it is lost in the real part: f(x + ih) = f(x) + ih f'(x)."""
+        if self.dx is None:
+            return
+        for k in range(2):
+            x1, x2 = (x + SMALL_STEP * 1j * (i == k) for i, x in enumerate(self.x))
+            slopes = [np.imag(FEATURES[name](x1, x2, np.sin)) / SMALL_STEP for name in self.names]
+            self.dx[k] = sum(dy * slope for dy, slope in zip(self.dy, slopes, strict=True))
 
 
 class Random(Operation):

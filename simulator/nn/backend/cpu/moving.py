@@ -34,6 +34,9 @@ class Move(Random):
     def backward(self, plan: Plan) -> None:
         if self.dx is None:
             return
+        if not plan.training:
+            np.copyto(self.dx, self.dy)
+            return
         self.dx[...] = 0
         for where, share in self.taken:
             for dx, dy in zip(self.dx, self.dy, strict=True):

@@ -152,7 +152,9 @@ class CpuOperations(Operations[Node]):
         return self.plan.append(recurrent(x, cell, sequences, self.weights, self.number, carried))
 
     def attention(self, query: Node, value: Node, key_dim: int, bias: bool) -> Node:
-        raise SettingError("Attention is shown in workbooks; at full size it isn't there yet. Received: attention.")
+        raise SettingError(
+            'Attention trains by equations. Received: attention on the backend "numpy". Choose "expressions".'
+        )
 
     def features(self, x: Node, names: Sequence[str]) -> Node:
         return self.plan.append(elementwise.Features(x, names))

@@ -115,9 +115,10 @@ class Reading:
             weights |= {names[id(w)]: np.array(g, np.float32) for w, g in found.items()}
         return Share([_one(n.gather()) for n in nodes], weights)
 
-    def moment(self, tensor: Tensor, step: int) -> Moment:
-        """A step of a recurrent layer, counted from 0 in the order in which they are computed."""
-        operation = next(o for o in self._made(tensor)[1] if isinstance(o, Recurrent))
+    def moment(self, tensor: Tensor, step: int, which: int = 0) -> Moment:
+        """A step of a recurrent layer, counted from 0 in the order in which they are computed; which is the direction
+        of both, the forward one 0."""
+        operation = [o for o in self._made(tensor)[1] if isinstance(o, Recurrent)][which]
         assert operation.arrived is not None
         states = operation.stepwise()
         return Moment(

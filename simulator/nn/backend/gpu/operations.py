@@ -141,7 +141,9 @@ class GpuOperations(Operations[Node]):
         return self.plan.append(Recurrent(self.plan, x, cell, sequences, self.weights))
 
     def attention(self, query: Node, value: Node, key_dim: int, bias: bool) -> Node:
-        raise SettingError("Attention is shown in workbooks; at full size it isn't there yet. Received: attention.")
+        raise SettingError(
+            'Attention trains by equations. Received: attention on the backend "cupy". Choose "expressions".'
+        )
 
     def features(self, x: Node, names: Sequence[str]) -> Node:
         return self.plan.append(elementwise.Features(self.plan, x, names))
