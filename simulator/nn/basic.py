@@ -47,8 +47,11 @@ class InputLayer(Layer):
         return self.shape
 
 
-def Input(shape: tuple[int, ...], name: str = "") -> Tensor:
+def Input(shape: tuple[int, ...], batch_size: int | None = None, dtype: str | None = None, name: str = "") -> Tensor:
     """The input of a network. shape is that of one sample, without the number of samples.
+
+    batch_size and dtype are Keras's, and nothing depends on them: batches have the size that `fit` is given, and
+    numbers the backend's precision.
 
     >>> Input((2,)).shape
     (2,)

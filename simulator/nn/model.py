@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from simulator.errors import SettingError, ShapeError
 from simulator.nn.backend import backend_named, network_on, precision_of
 from simulator.nn.backend.network import Network
-from simulator.nn.basic import Activation, Dense, Embedding, Input, InputLayer
+from simulator.nn.basic import Embedding, Input, InputLayer
 from simulator.nn.callback import Callback, History
 from simulator.nn.feed import Arrays, DataSet, Feed, batch_checked, feed_of, opened
 from simulator.nn.fit import evaluated, fit, predicted
@@ -29,6 +29,7 @@ from simulator.nn.memory import MODEL, NUMBER, require_free
 from simulator.nn.metric import Metric, metric_of
 from simulator.nn.optimizer import SGD, Optimizer, optimizer_of
 from simulator.nn.option import chosen, is_whole, name_checked, require
+from simulator.nn.recurrent import Recurrent
 from simulator.nn.store import load_weights, save_model, save_weights
 from simulator.nn.trace import Step, Weight, trace_forward, trace_step
 from simulator.nn.weight import numbers_in, take
@@ -201,7 +202,7 @@ class Model:
         """Raises SettingError unless the loss fits the last layer."""
         found = LOSSES[name]
         last = self.outputs.layer
-        activation = getattr(last, "activation", None) if isinstance(last, Dense | Activation) else None
+        activation = None if isinstance(last, Recurrent) else getattr(last, "activation", None)
         follows = "linear" if self.loss_option.from_logits else found.follows
         require(
             not follows or (activation or "linear") == follows,
@@ -583,7 +584,7 @@ class Sequential(Model):
 
     def _append(self, layer: Tensor | Layer | Model) -> None:
         if isinstance(layer, InputLayer):
-            layer = Input(tuple(layer.shape or layer.input_shape or ()), layer.name)
+            layer = Input(tuple(layer.shape or layer.input_shape or ()), name=layer.name)
         if isinstance(layer, Tensor):
             first = not self._chain and self._source is None and not layer.inputs
             require(first, "Sequential has one Input, at its start.", "another one")

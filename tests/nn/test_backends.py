@@ -267,6 +267,12 @@ def test_what_cupy_lacks_is_refused(layer: Any) -> None:
         model.fit(np.ones((4, 4, 3)), np.ones((4, 1)), verbose=0)
 
 
+def test_statistics_that_are_not_trained_are_refused_on_cupy() -> None:
+    model = nn.Sequential([nn.Input((3,)), nn.BatchNormalization(trainable=False), nn.Dense(1)])
+    with pytest.raises(SettingError, match=r"runs on the backend 'numpy'\. Received: trainable=False on 'cupy'"):
+        model.compile("sgd", "mse", backend="cupy").fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0)
+
+
 def test_a_cell_that_is_too_large_for_cupy_is_refused() -> None:
     model = nn.Sequential([nn.Input((2, 1)), nn.LSTM(1200)])
     with pytest.raises(SettingError, match=r"shared memory, 12,288 numbers\. Received: 1200 units, 13,200 numbers"):
