@@ -45,7 +45,7 @@ class Model:
 
     A network made of such a call begins with the weights that this one has at that time.
 
-    >>> from simulator.nn.basic import Input
+    >>> from simulator.nn.basic import Dense, Input
     >>> x = Input((2,))
     >>> model = Model(x, Dense(1, "sigmoid")(Dense(3, "tanh")(x)))
     >>> model.count_params()
@@ -556,7 +556,7 @@ class Model:
 class Sequential(Model):
     """Layers, or models, one after the other. Without an Input at the start it takes its shape from the first data.
 
-    >>> from simulator.nn.basic import Input
+    >>> from simulator.nn.basic import Dense, Input
     >>> Sequential([Input((2,)), Dense(3, "tanh"), Dense(1, "sigmoid")], name="small").summary()
     small: 13 parameters
     1 Dense                      3                       9
