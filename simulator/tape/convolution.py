@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from simulator.tape.scalar import Call, Choice, Number, Scalar, total
 E = Expression
 Groups = list[list[tuple[int, int]]]  # pairs of entries to multiply, grouped by the rectangles that hold them
 Places = tuple[int, ...]
+NONE = -1  # in the place of an entry that a window lacks
 
 
 def places_after(size: int, window: int, stride: int, padding: str) -> tuple[int, int]:
@@ -80,9 +82,14 @@ def convolve_transposed(x: E, k: E, strides: Places, padding: str) -> E:
     return convolve(spread, turned, (1,) * len(sizes), "valid")
 
 
-def contract(a: E, b: E, groups: Sequence[Groups], shape: Shape, text: str) -> E:
-    """Sums of products: entry number o of the result adds a[i]*b[j] over the pairs (i, j) of groups[o]."""
-    return apply("contract", a, b, groups=groups, out=shape, text=text, _pairs=[])
+def contract(
+    a: E, b: E, listed: Callable[[], Sequence[Groups]], value: Callable[[Array, Array], Array], shape: Shape, text: str
+) -> E:
+    """Sums of products: entry number o of the result adds a[i]*b[j] over the pairs (i, j) of listed()[o].
+
+    value computes all of them; the pairs are listed when a formula is asked for.
+    """
+    return apply("contract", a, b, listed=cache(listed), value=value, out=shape, text=text)
 
 
 def _hits(node: E) -> Iterator[tuple[Index, Index, Index]]:
@@ -137,53 +144,80 @@ def _input_gradient(g: E, out: E, x: E) -> E:
         rotated = take(k, np.swapaxes(back, -1, -2), "{0} turned by 180 degrees")
         if k.name:
             rotated = rotated.named(f"{k.name} turned", f"{k.name} turned by 180 degrees", gradient=False, about=k)
-    meets: dict[Index, list[tuple[Index, Index]]] = {}
-    for p, s, u in _hits(out):
-        meets.setdefault(s, []).append((p, u))
-    groups: list[Groups] = []
-    for index in indices(x.shape):
-        n, s, c = index[0], index[1:-1], index[-1]
 
-        def right(u: Index, f: int, c: int = c) -> int:
-            if turned:
-                u = tuple(size - 1 - i for size, i in zip(k.shape, u, strict=False))
-                return flat((*u, f, c), rotated.shape)
-            return flat((*u, c, f), k.shape)
+    def opposite(u: Index) -> Index:
+        return tuple(size - 1 - i for size, i in zip(k.shape, u, strict=False))
 
-        pairs = sorted(meets.get(s, []))
-        groups.append(
-            _by_channel(pairs, filters, lambda p, f, n=n: flat((n, *p, f), g.shape), right)  # type: ignore[misc]
-            if pairs
-            else []
-        )
-    return contract(g, rotated if turned else k, groups, x.shape, "full_convolution({0}, {1})")
+    def listed() -> list[Groups]:
+        meets: dict[Index, list[tuple[Index, Index]]] = {}
+        for p, s, u in _hits(out):
+            meets.setdefault(s, []).append((p, u))
+        groups: list[Groups] = []
+        for index in indices(x.shape):
+            n, s, c = index[0], index[1:-1], index[-1]
+
+            def right(u: Index, f: int, c: int = c) -> int:
+                return flat((*opposite(u), f, c), rotated.shape) if turned else flat((*u, c, f), k.shape)
+
+            pairs = sorted(meets.get(s, []))
+            groups.append(
+                _by_channel(pairs, filters, lambda p, f, n=n: flat((n, *p, f), g.shape), right)  # type: ignore[misc]
+                if pairs
+                else []
+            )
+        return groups
+
+    def value(g: Array, kernel: Array) -> Array:
+        edges = _edges(x.shape, k.shape, **out.params)
+        wide = np.zeros([n + before + after for n, (before, after) in zip(x.shape, edges, strict=True)])
+        for u, seen in _looks(k.shape, **out.params):
+            wide[seen] += g @ (kernel[opposite(u)] if turned else kernel[u].T)
+        return wide[tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, edges, strict=True))]
+
+    return contract(g, rotated if turned else k, listed, value, x.shape, "full_convolution({0}, {1})")
 
 
 def _kernel_gradient(g: E, out: E, k: E) -> E:
     x = out.args[0]
-    meets: dict[Index, list[tuple[Index, Index]]] = {}
-    for p, s, u in _hits(out):
-        meets.setdefault(u, []).append((p, s))
-    groups: list[Groups] = []
-    for index in indices(k.shape):
-        u, c, f = index[:-2], index[-2], index[-1]
-        groups.append(
-            [
-                [(flat((n, *s, c), x.shape), flat((n, *p, f), g.shape)) for p, s in sorted(meets.get(u, []))]
-                for n in range(x.shape[0])
-            ]
-        )
-    return contract(x, g, groups, k.shape, "sum of patches of {0} times {1}")
+
+    def listed() -> list[Groups]:
+        meets: dict[Index, list[tuple[Index, Index]]] = {}
+        for p, s, u in _hits(out):
+            meets.setdefault(u, []).append((p, s))
+        groups: list[Groups] = []
+        for index in indices(k.shape):
+            u, c, f = index[:-2], index[-2], index[-1]
+            groups.append(
+                [
+                    [(flat((n, *s, c), x.shape), flat((n, *p, f), g.shape)) for p, s in sorted(meets.get(u, []))]
+                    for n in range(x.shape[0])
+                ]
+            )
+        return groups
+
+    def value(x: Array, g: Array) -> Array:
+        padded, found = np.pad(x, _edges(x.shape, k.shape, **out.params)), np.empty(k.shape)
+        for u, seen in _looks(k.shape, **out.params):
+            found[u] = padded[seen].reshape(-1, x.shape[-1]).T @ g.reshape(-1, g.shape[-1])
+        return found
+
+    return contract(x, g, listed, value, k.shape, "sum of patches of {0} times {1}")
 
 
-def _contract_value(a: Array, b: Array, groups: Sequence[Groups], shape: Shape, _pairs: list[Positions]) -> Array:
-    if not _pairs:  # kept for the next evaluation
-        triples = [(o, i, j) for o, parts in enumerate(groups) for part in parts for i, j in part]
-        _pairs.extend(np.array(triples, dtype=np.int64).reshape(-1, 3).T)
-    o, i, j = _pairs
-    out = np.zeros(math.prod(shape))
-    np.add.at(out, o, a.ravel()[i] * b.ravel()[j])
-    return out.reshape(shape)
+def _edges(x: Shape, k: Shape, strides: Places, before: Places, out: Shape, **_: object) -> list[tuple[int, int]]:
+    """How many zeros stand before and after every axis of an input."""
+    after = (
+        max((n - 1) * s + w - size - b, 0)
+        for n, s, w, size, b in zip(out[1:-1], strides, k, x[1:-1], before, strict=False)
+    )
+    return [(0, 0), *zip(before, after, strict=True), (0, 0)]
+
+
+def _looks(k: Shape, strides: Places, out: Shape, **_: object) -> Iterator[tuple[Index, tuple[slice, ...]]]:
+    """Every place of a kernel, and the part of the padded input that it meets, as large as the result."""
+    for u in indices(k[:-2]):
+        window = (slice(w, w + (n - 1) * s + 1, s) for w, n, s in zip(u, out[1:-1], strides, strict=True))
+        yield u, (slice(None), *window)
 
 
 def _contract_element(groups: Sequence[Groups], at: Element, node: E, index: Index) -> Scalar:
@@ -195,15 +229,9 @@ def _contract_element(groups: Sequence[Groups], at: Element, node: E, index: Ind
 
 
 def _convolve_value(x: Array, k: Array, strides: Places, before: Places, out: Shape, **_: object) -> Array:
-    after = tuple(
-        max((n - 1) * s + w - size - b, 0)
-        for n, s, w, size, b in zip(out[1:-1], strides, k.shape, x.shape[1:-1], before, strict=False)
-    )
-    padded = np.pad(x, [(0, 0), *zip(before, after, strict=True), (0, 0)])
-    result = np.zeros(out)
-    for u in np.ndindex(k.shape[:-2]):
-        window = tuple(slice(w, w + (n - 1) * s + 1, s) for w, n, s in zip(u, out[1:-1], strides, strict=True))
-        result += padded[(slice(None), *window)] @ k[u]
+    padded, result = np.pad(x, _edges(x.shape, k.shape, strides, before, out)), np.zeros(out)
+    for u, seen in _looks(k.shape, strides, out):
+        result += padded[seen] @ k[u]
     return result
 
 
@@ -219,48 +247,54 @@ PRIMITIVES["convolve"] = Primitive(
 )
 PRIMITIVES["contract"] = Primitive(  # made by derivatives only, so it has none
     "contract",
-    lambda a, b, groups, out, text, _pairs: _contract_value(a, b, groups, out, _pairs),
-    lambda at, node, index: _contract_element(node.params["groups"], at, node, index),
-    lambda a, b, groups, out, text, _pairs: out,
+    lambda a, b, listed, value, out, text: value(a, b),
+    lambda at, node, index: _contract_element(node.params["listed"](), at, node, index),
+    lambda a, b, listed, value, out, text: out,
     (None, None),
     "{0}",
     5,
 )
 
-# Pooling: a window is the list of entries that one entry of the result looks at.
+# Pooling: a window is a row of the entries that one entry of the result looks at, filled up with NONE.
 
 
-def windows_of(x: Shape, size: Places, strides: Places, padding: str) -> tuple[list[list[int]], Shape]:
-    """The windows of every entry of a pooled array, and its shape (N, *S', C).
+def windows_of(x: Shape, size: Places, strides: Places, padding: str) -> tuple[Positions, Shape]:
+    """The windows of every entry of a pooled array, a row each, and its shape (N, *S', C).
 
     Raises ShapeError when no window fits.
     """
     out, before = _axes(x[1:-1], size, strides, padding)
     if min(out) < 1:
         raise ShapeError(f'A pool must fit into its input. Received: input {x}, pool {size}. Use padding="same".')
-    windows = []
-    for n, *p, c in indices((x[0], *out, x[-1])):
+    (samples, *places, channels), row = x, math.prod(size)
+    windows = np.full((math.prod(out), row), NONE)
+    for here, p in zip(windows, indices(out), strict=True):
         spans = [
             range(max(i * s - b, 0), min(i * s - b + w, limit))
-            for i, s, b, w, limit in zip(p, strides, before, size, x[1:-1], strict=True)
+            for i, s, b, w, limit in zip(p, strides, before, size, places, strict=True)
         ]
-        windows.append([flat((n, *place, c), x) for place in itertools.product(*spans)])
-    return windows, (x[0], *out, x[-1])
+        found = [flat(place, tuple(places)) for place in itertools.product(*spans)]
+        here[: len(found)] = found
+    of_sample = np.arange(samples)[:, None, None, None] * math.prod(places)
+    entries = (of_sample + windows[:, None]) * channels + np.arange(channels)[:, None]  # sample, place, channel, entry
+    every = np.where(windows[:, None] == NONE, NONE, entries)
+    return every.reshape(-1, row), (samples, *out, channels)
 
 
-def window_mean(x: E, windows: list[list[int]], shape: Shape) -> E:
+def window_mean(x: E, windows: Positions, shape: Shape) -> E:
     """The mean over every window."""
     return apply("window_mean", x, windows=windows, out=shape)
 
 
-def window_max(x: E, windows: list[list[int]], shape: Shape) -> E:
+def window_max(x: E, windows: Positions, shape: Shape) -> E:
     """The largest entry of every window; its gradient goes to the first entry within 1e-9 of it."""
     return apply("window_max", x, windows=windows, out=shape)
 
 
 def _entries(at: Element, node: E, index: Index) -> list[Scalar]:
     (x, *_) = node.args
-    return [at(x, unflat(i, x.shape)) for i in node.params["windows"][flat(index, node.shape)]]
+    window: list[int] = node.params["windows"][flat(index, node.shape)].tolist()
+    return [at(x, unflat(i, x.shape)) for i in window if i != NONE]
 
 
 def _mean_element(at: Element, node: E, index: Index) -> Scalar:
@@ -277,25 +311,35 @@ def _users(node: E) -> dict[int, list[tuple[int, int]]]:
     """Which windows look at an entry: entry -> (window, place in the window, from 1)."""
     users: dict[int, list[tuple[int, int]]] = node.params.setdefault("_users", {})
     if not users:
-        for o, window in enumerate(node.params["windows"]):
+        for o, window in enumerate(node.params["windows"].tolist()):
             for k, i in enumerate(window, 1):
-                users.setdefault(i, []).append((o, k))
+                if i != NONE:
+                    users.setdefault(i, []).append((o, k))
     return users
 
 
 def _spread_element(at: Element, node: E, index: Index) -> Scalar:
     (g,), windows = node.args, node.params["windows"]
     return total(
-        scalar.divide(at(g, unflat(o, g.shape)), Number(float(len(windows[o]))))
+        scalar.divide(at(g, unflat(o, g.shape)), Number(float((windows[o] != NONE).sum())))
         for o, _ in _users(node).get(flat(index, node.shape), ())
     )
 
 
-def _spread_value(g: Array, windows: list[list[int]], out: Shape, **_: object) -> Array:
-    result = np.zeros(math.prod(out))
-    for share, window in zip(g.ravel(), windows, strict=True):
-        result[window] += share / len(window)
-    return result.reshape(out)
+def _seen(x: Array, windows: Positions, outside: float) -> Array:
+    """The entries of every window, a row each, with a number for those that it lacks."""
+    return np.where(windows == NONE, outside, x.ravel()[windows])
+
+
+def _added(parts: Array, places: Positions, out: Shape) -> Array:
+    """Numbers added up at their places; those at NONE are left out."""
+    there = places != NONE
+    return np.bincount(places[there], parts[there], math.prod(out)).astype(float).reshape(out)
+
+
+def _spread_value(g: Array, windows: Positions, out: Shape, **_: object) -> Array:
+    shares = g.ravel() / (windows != NONE).sum(axis=1)
+    return _added(np.broadcast_to(shares[:, None], windows.shape), windows, out)
 
 
 def _first_element(at: Element, node: E, index: Index) -> Scalar:
@@ -307,10 +351,10 @@ def _first_element(at: Element, node: E, index: Index) -> Scalar:
     return answer
 
 
-def _first_value(x: Array, largest: Array, windows: list[list[int]], out: Shape) -> Array:
-    bars = largest.ravel() - TIE
-    first = [1 + int(np.argmax(x.ravel()[w] > bar)) for w, bar in zip(windows, bars, strict=True)]
-    return np.array(first, dtype=float).reshape(out)
+def _first_value(x: Array, largest: Array, windows: Positions, out: Shape) -> Array:
+    bars = largest.ravel()[:, None] - TIE
+    first: Positions = np.argmax(_seen(x, windows, -np.inf) > bars, axis=1) + 1
+    return first.astype(float).reshape(out)
 
 
 def _route_element(at: Element, node: E, index: Index) -> Scalar:
@@ -321,11 +365,9 @@ def _route_element(at: Element, node: E, index: Index) -> Scalar:
     )
 
 
-def _route_value(g: Array, first: Array, windows: list[list[int]], out: Shape, **_: object) -> Array:
-    result = np.zeros(math.prod(out))
-    for share, k, window in zip(g.ravel(), first.ravel(), windows, strict=True):
-        result[window[int(k) - 1]] += share
-    return result.reshape(out)
+def _route_value(g: Array, first: Array, windows: Positions, out: Shape, **_: object) -> Array:
+    places = np.take_along_axis(windows, first.reshape(-1, 1).astype(np.int64) - 1, axis=1)
+    return _added(g.ravel(), places[:, 0], out)
 
 
 def _max_gradient(g: E, out: E, x: E) -> E:
@@ -339,7 +381,7 @@ def _max_gradient(g: E, out: E, x: E) -> E:
 
 PRIMITIVES["window_mean"] = Primitive(
     "window_mean",
-    lambda x, windows, out: np.array([x.ravel()[w].sum() / len(w) for w in windows]).reshape(out),
+    lambda x, windows, out: (_seen(x, windows, 0).sum(axis=1) / (windows != NONE).sum(axis=1)).reshape(out),
     _mean_element,
     lambda x, windows, out: out,
     (
@@ -354,7 +396,7 @@ PRIMITIVES["window_mean"] = Primitive(
 )
 PRIMITIVES["window_max"] = Primitive(
     "window_max",
-    lambda x, windows, out: np.array([x.ravel()[w].max() for w in windows]).reshape(out),
+    lambda x, windows, out: _seen(x, windows, -np.inf).max(axis=1).reshape(out),
     _max_element,
     lambda x, windows, out: out,
     (Rule(lambda out: out, _max_gradient),),

@@ -69,12 +69,10 @@ class Evaluation:
     def numbers(self) -> int:
         """How many numbers are held at once, at most, when nothing is known; views count as arrays of their own.
 
-        Those that say which entries are taken are held throughout.
+        Those that say which entries are taken or pooled are held throughout.
         """
-        positions = {
-            id(found): found.size for node in self.nodes if (found := node.params.get("positions")) is not None
-        }
-        held: int = sum(positions.values())
+        lists = (node.params.get(name) for node in self.nodes for name in ("positions", "windows"))
+        held: int = sum({id(found): found.size for found in lists if found is not None}.values())
         most = held
         size = {node.serial: math.prod(node.shape) for node in self.nodes}
         for node in self.nodes:

@@ -10,6 +10,7 @@ import pytest
 
 from simulator import nn
 from simulator.errors import SettingError, ShapeError, TrainingError
+from simulator.experiments import EXPERIMENTS
 from simulator.nn.backend import expression_cell
 from simulator.nn.backend.expression_network import ExpressionNetwork
 from simulator.nn.layer import Layer
@@ -167,15 +168,19 @@ def test_what_equations_lack_is_refused(make: Callable[[], nn.Model], said: str)
     assert str(caught.value) == said
 
 
-def test_lists_that_are_too_long_are_refused() -> None:
-    model = nn.Sequential([nn.Input((28, 28, 1)), nn.Conv2D(32, 3), nn.Flatten(), nn.Dense(1)]).compile("sgd", "mse")
-    with pytest.raises(SettingError) as caught:
-        model.fit(np.ones((64, 28, 28, 1)), np.ones(64), batch_size=32, backend="expressions", verbose=0)
-    assert str(caught.value) == (
-        "Equations list every product of a convolution and every entry of a pool, at most 1,000,000 of a layer. "
-        "Received: 6,230,016 in layer 1, Conv2D, for a batch of 32. Take a smaller batch, or the backend 'numpy'."
-    )
-    assert model.predict(np.ones((64, 28, 28, 1)), backend="expressions").shape == (64, 1)
+def test_lenet_is_learnt_at_its_own_size() -> None:
+    """Products of convolutions are listed for formulas alone."""
+    experiment = EXPERIMENTS["lenet"]
+    settings = experiment.settings_with({"batch_size": 16})
+    rng = np.random.default_rng(0)
+    x, y = rng.uniform(size=(32, 28, 28, 1)), rng.integers(0, 10, 32)
+    found = []
+    for backend in ("numpy", "expressions"):
+        model = experiment.build(settings, 0)
+        model.fit(x, y, batch_size=16, epochs=2, shuffle=False, verbose=0, backend=backend)
+        found.append(model.get_weights())
+    for fused, equations in zip(*found, strict=True):
+        np.testing.assert_allclose(fused, equations, atol=2e-5)
 
 
 def test_a_batch_of_another_size_cannot_take_over_states() -> None:

@@ -65,6 +65,13 @@ def window(name: str, *args: Expression, out: tuple[int, ...] = IMAGE.shape) -> 
 
 CONVOLVED = np.array([[(a[:, :2] * v[:2]).sum(), (a[:, 1:] * v[:2]).sum()]])
 CONTRACTED = np.array([[a[0, 0] * b[0, 1] + a[0, 2] * b[1, 0], a[1, 2] * b[1, 2]]])
+PAIRS = [[[(0, 1), (2, 3)]], [[(5, 5)]]]
+
+
+def sums_of_products(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.array([[sum(a.ravel()[i] * b.ravel()[j] for part in parts for i, j in part) for parts in PAIRS]])
+
+
 PUT = np.array([[b[0, 0] + b[1, 1], b[1, 2], b[0, 1]], [b[0, 2], 0, b[1, 0]]])
 
 # name          expression                                  expected by plain NumPy
@@ -104,7 +111,7 @@ ROWS: list[tuple[str, Expression, np.ndarray]] = [
     ("put", apply("put", B, positions=np.array([[0, 2, 3], [5, 0, 1]]), shape=(2, 3), text=""), PUT),
     ("join", join([A, B], 0), np.concatenate([a, b])),
     ("convolve", reshaped(convolve(IMAGE, KERNEL, (1, 1), "valid"), (1, 2)), CONVOLVED),
-    ("contract", contract(A, B, [[[(0, 1), (2, 3)]], [[(5, 5)]]], (1, 2), ""), CONTRACTED),
+    ("contract", contract(A, B, lambda: PAIRS, sums_of_products, (1, 2), ""), CONTRACTED),
     ("window_mean", reshaped(window_mean(IMAGE, *WINDOWS), (1, 2)), [[a[:, :2].mean(), a[:, 1:].mean()]]),
     ("window_max", reshaped(window_max(IMAGE, *WINDOWS), (1, 2)), [[a[:, :2].max(), a[:, 1:].max()]]),
     ("window_first", window("window_first", IMAGE, LARGEST, out=LARGEST.shape), [[3, 1]]),

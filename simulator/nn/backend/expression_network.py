@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -15,7 +14,6 @@ import numpy as np
 from simulator.nn.backend.cpu.plan import AnyArray, Weight
 from simulator.nn.backend.network import ArrayNetwork, Memory, Network, state_of, weights_of
 from simulator.nn.backend.operation import require_one_size
-from simulator.nn.convolution import GlobalPooling, Pooling
 from simulator.nn.initializer import Array
 from simulator.nn.layer import Layer, Tensor, walk
 from simulator.nn.loss import LOSSES
@@ -25,8 +23,6 @@ from simulator.nn.training import numbers_of
 from simulator.tape.evaluate import Evaluation
 
 WIDTH = 8  # bytes of a number
-MOST = 1_000_000  # entries that a layer's equations list one by one: five seconds
-LISTED = 400  # bytes of such an entry
 
 
 class Traced(NamedTuple):
@@ -53,7 +49,7 @@ class ExpressionNetwork(ArrayNetwork):
     # Equations
 
     def traced(self, batch: int, learning: bool) -> Traced:
-        """Raises SettingError for what equations can't do, or not at this size."""
+        """Raises SettingError for what equations can't do."""
         key = batch, learning
         if key not in self._traced:
             # An epoch's last batch is smaller than the others: the equations of one of each kind are kept.
@@ -62,8 +58,6 @@ class ExpressionNetwork(ArrayNetwork):
         return self._traced[key]
 
     def _trace(self, batch: int, learning: bool) -> Traced:
-        for tensor in walk(self.output):
-            self._require_few(tensor, batch, learning)
         first = next(t for t in walk(self.output) if not t.inputs)
         x, numbers = np.empty((batch, *first.shape)), dict(self.numbers)
         if learning:
@@ -80,32 +74,8 @@ class ExpressionNetwork(ArrayNetwork):
         return Traced(step, Evaluation([*(state.last for state in step.states), *roots]), numbers_of(step))
 
     def room(self, batch: int) -> int:
-        """Bytes of the arrays that a step on a batch holds at once, at most, of those of an answer, and of lists."""
-        listed = sum(self._listed(t, learning) for t in walk(self.output) for learning in (True, False))
-        numbers = sum(self.traced(batch, learning).evaluation.numbers for learning in (True, False))
-        return WIDTH * numbers + LISTED * batch * listed
-
-    def _require_few(self, tensor: Tensor, batch: int, learning: bool) -> None:
-        layer = tensor.layer
-        listed = batch * self._listed(tensor, learning)
-        require(
-            listed <= MOST,
-            f"Equations list every product of a convolution and every entry of a pool, at most {MOST:,} of a layer.",
-            f"{listed:,} in layer {self.numbers.get(id(layer))}, {type(layer).__name__}, for a batch of {batch}",
-            "Take a smaller batch, or the backend 'numpy'.",
-        )
-
-    def _listed(self, tensor: Tensor, learning: bool) -> int:
-        """How many entries the equations of a layer list for a sample: those of pools, and of gradients of kernels."""
-        layer = tensor.layer
-        if isinstance(layer, Pooling):
-            return math.prod(tensor.shape) * int(math.prod(layer.pool_size))
-        if isinstance(layer, GlobalPooling):
-            return math.prod(tensor.inputs[0].shape)
-        shapes: list[tuple[int, ...]] = [
-            w.spec.shape for w in self.model.get(id(layer), []) if learning and w.spec.name == "kernel"
-        ]
-        return sum(math.prod(tensor.shape[:-1]) * math.prod(shape) for shape in shapes if len(shape) > 2)
+        """Bytes of the arrays that a step on a batch holds at once, at most, and of those of an answer."""
+        return WIDTH * sum(self.traced(batch, learning).evaluation.numbers for learning in (True, False))
 
     # Readings
 
