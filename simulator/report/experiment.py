@@ -78,6 +78,11 @@ def _short(x: float) -> str:
     return f"{x:,.0f}" if abs(x) >= 1e5 else f"{x:,.5g}"
 
 
+def _table(rows: Sequence[str]) -> list[str]:
+    head = "<table><thead><tr><th></th><th>log book</th><th>here</th><th>difference</th></tr></thead><tbody>"
+    return [head, *rows, "</tbody></table>"]
+
+
 def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
     e = html.escape
     rows = []
@@ -102,9 +107,7 @@ def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
             f"{record['seconds']:,.0f} s, {e(record['computed'])}, on {e(record['machine'])}: "
             f"{record[speed]:,} {speed}.</p>",
             "<h2>Beside the log book</h2>",
-            "<table><thead><tr><th></th><th>log book</th><th>here</th><th>difference</th></tr></thead><tbody>",
-            *rows,
-            "</tbody></table>",
+            *(_table(rows) if rows else ["<p>The log book has no numbers of such a run.</p>"]),
             remark,
             *(SAID[record["kind"]](record) if record["kind"] in SAID else ()),
             *images,

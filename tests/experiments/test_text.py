@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from simulator.cli import app
 from simulator.errors import SettingError
 from simulator.experiments import EXPERIMENTS
 from simulator.experiments.run import CHECKPOINT, run_experiment
@@ -60,6 +62,32 @@ def test_equations_step_by_step_learn_as_fused_operations(name: str, sampling: s
     options = {"samples": 300, "changes": changes, "backend": "expressions"}
     run_experiment(EXPERIMENTS[name], resumed, 1, **options)
     assert same(run_experiment(EXPERIMENTS[name], resumed, 3, resume=True, **options).model, steps.model)
+
+
+def test_the_command_says_how_it_computed(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["--epochs", "1", "--samples", "300", "--out", str(small)]
+    words += [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]
+    done = CliRunner().invoke(app, ["run", "timemachine-rnn", *words, "--backend", "expressions"])
+    assert done.exit_code == 0, done.output
+    assert "tokens a second: log book 98664.9, here " in done.output
+    page = (small / "timemachine-rnn" / "index.html").read_text(encoding="utf-8")
+    assert " s, step by step as equations, on " in page
+    assert "library&#x27;s layer, sampling at random 1.2 at 557,044." in page
+
+    monkeypatch.setenv("SIMULATOR_BACKEND", "expressions")
+    done = CliRunner().invoke(app, ["run", "timemachine-gru", *words, "--set", "sampling=random"])
+    assert done.exit_code == 0, done.output
+    record = json.loads((small / "timemachine-gru" / "record.json").read_text(encoding="utf-8"))
+    assert (record["computed"], record["log book"]) == ("step by step as equations", {})
+    page = (small / "timemachine-gru" / "index.html").read_text(encoding="utf-8")
+    assert "<p>The log book has no numbers of such a run.</p>" in page
+
+
+def test_what_may_be_set_is_listed() -> None:
+    lines = CliRunner().invoke(app, ["experiments"]).output.splitlines()
+    after = lines[next(k for k, line in enumerate(lines) if line.startswith("timemachine-lstm ")) + 1]
+    assert after.strip().startswith("--set learning_rate 1, clip 1, batch_size 32, steps 35, units 256, sampling ")
+    assert after.endswith("; sampling is sequential or random")
 
 
 # sampling, fused -> the log book's perplexity and tokens a second of the RNN
