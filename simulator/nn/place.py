@@ -20,6 +20,7 @@ from simulator.nn.backend.cpu.network import CpuNetwork
 from simulator.nn.backend.cpu.reading import Reading
 from simulator.nn.backend.expression import Expressions, Seen
 from simulator.nn.backend.expression_cell import STEPS
+from simulator.nn.backend.interpolation import Neighbours, neighbours_of
 from simulator.nn.backend.operation import Operations, T
 from simulator.nn.convolution import GlobalPooling, Pooling
 from simulator.nn.layer import Layer, Tensor, WeightSpec
@@ -70,6 +71,18 @@ class _Meeting(layers.Conv2DTranspose):
         rows, columns, _ = at.shape(x[0])  # type: ignore[arg-type]
         middle = positions_of(spread)[:, rows - 1 : rows, columns - 1 : columns]
         return at.activated(take(spread, middle, "{0} at the place"), self.activation)  # type: ignore[return-value]
+
+
+@dataclass(eq=False)
+class _Blend(layers.Resizing):
+    """One place of an image in another size, between the places that are nearest to it."""
+
+    near: Sequence[Neighbours] = ()  # of rows and columns
+
+    def call(self, at: Operations[T], *x: T) -> T:
+        assert isinstance(at, Expressions)
+        found = at.blended(x[0], self.near)  # type: ignore[arg-type]
+        return at.result(found, "A", f"{self.interpolation} at the place")  # type: ignore[return-value]
 
 
 class Used(NamedTuple):
@@ -360,6 +373,11 @@ def used_by(model: Model, tensor: Tensor, at: tuple[int, ...], *, whole: bool) -
             count, kernel_size=sizes, activation=layer.activation, use_bias=layer.use_bias, name=layer.name
         )
         return Used(small, ((*parts, every),), {"kernel": (*kernels, unit, every), "bias": (unit,)}, row)
+    if isinstance(layer, layers.Resizing):
+        axes = zip(shape, tensor.shape, at[:2], strict=False)
+        near = [_near(neighbours_of(n, new, layer.interpolation), i) for n, new, i in axes]
+        blend = _Blend(1, 1, layer.interpolation, near=[one for _, one in near])
+        return Used(blend, ((*(part for part, _ in near), unit),), {}, row)
     if isinstance(layer, layers.Features):
         one = replace(layer, names=(layer.names[at[0]],))
         return Used(one, ((every,),), {}, row)
@@ -393,6 +411,14 @@ def _window(n: int, size: int, stride: int, place: int, padding: str) -> tuple[s
     start = place * stride - places_after(n, size, stride, padding)[1]
     part = slice(max(start, 0), min(start + size, n))
     return part, (part.start - start, start + size - part.stop)
+
+
+def _near(every: Neighbours, place: int) -> tuple[slice, Neighbours]:
+    """The part of an axis that a place lies in, and its neighbours in that part."""
+    here = slice(place, place + 1)
+    low, share = every.low[here], every.share[here]
+    high = every.high[here] if share.any() else low
+    return slice(int(low[0]), int(high[0]) + 1), Neighbours(low - low, high - low, share)
 
 
 def _meeting(n: int, size: int, stride: int, place: int, padding: str) -> tuple[slice, slice] | None:

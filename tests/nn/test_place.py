@@ -79,6 +79,8 @@ OTHERS = [
     (of_image(layers.AveragePooling2D(3, strides=2, padding="same")), (2, 3, 1)),
     (of_image(layers.LayerNormalization()), (2, 3, 1)),
     (of_image(layers.Rescaling(0.5, 1.0)), (2, 3, 1)),
+    *((of_image(layers.Resizing(9, 14)), at) for at in ((0, 0, 0), (4, 5, 1), (8, 13, 1))),
+    *((of_image(layers.Resizing(4, 5, interpolation="nearest")), at) for at in ((0, 0, 0), (2, 3, 1))),
     *((of_image(layer), (2, 3, 1)) for layer in (layers.ReLU(), layers.LeakyReLU(0.1), layers.ELU(0.5))),
     *((of_image(layers.Activation(name)), (2, 3, 1)) for name in ("sigmoid", "softmax")),
     (of_sequence(layers.Conv1D(3, 3, strides=2, padding="same", activation="tanh")), (3, 1)),
@@ -198,11 +200,6 @@ def test_what_is_no_place_is_refused(layer: int | str, at: tuple[int, ...], said
             (2, 1),
             "A GRU that resets the state before the product needs the reset gates of all units. Received: unit 1. "
             "Choose another layer.",
-        ),
-        (
-            of_image(layers.Resizing(9, 9)),
-            (2, 3, 1),
-            "A place can't be shown of every layer. Received: 2 Resizing. Choose a layer before or after it.",
         ),
         (
             of_image(layers.RandomZoom(0.1)),

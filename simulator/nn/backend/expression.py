@@ -17,7 +17,7 @@ import numpy as np
 from simulator.datasets.playground import FEATURES
 from simulator.nn.activation import ACTIVATIONS
 from simulator.nn.backend.expression_cell import unrolled
-from simulator.nn.backend.interpolation import neighbours_of
+from simulator.nn.backend.interpolation import Neighbours, neighbours_of
 from simulator.nn.backend.operation import Carried, Cell, Movement, Operations, Shape, below
 from simulator.nn.initializer import Array
 from simulator.nn.option import chosen, require
@@ -233,20 +233,24 @@ class Expressions(Operations[E]):
         return self.result(y, "A", "rescaled")
 
     def resized(self, x: E, size: Sequence[int], interpolation: str) -> E:
-        for axis, (symbol, what, new) in enumerate(zip("uv", ("lower row", "right column"), size, strict=True), 1):
-            near = neighbours_of(x.shape[axis], new, interpolation)
+        near = [neighbours_of(n, new, interpolation) for n, new in zip(x.shape[1:3], size, strict=True)]
+        return self.result(self.blended(x, near), "A", f"{size[0]} x {size[1]} places, {interpolation}")
+
+    def blended(self, x: E, near: Sequence[Neighbours]) -> E:
+        """Images at places between theirs: near says of rows and columns which two, and the share of the second."""
+        for axis, (symbol, what, each) in enumerate(zip("uv", ("lower row", "right column"), near, strict=True), 1):
 
             def taken(places: Positions, x: E = x, axis: int = axis) -> E:
                 return take(x, np.take(positions_of(x), places, axis), "{0}")
 
-            if near.share.any():
+            if each.share.any():
                 shape = [1, 1, 1, 1]
-                shape[axis] = new
-                share = self.fixed(symbol, near.share.reshape(shape), f"share of the {what}")
-                x = taken(near.low) * (1 - share) + taken(near.high) * share
+                shape[axis] = len(each.share)
+                share = self.fixed(symbol, each.share.reshape(shape), f"share of the {what}")
+                x = taken(each.low) * (1 - share) + taken(each.high) * share
             else:
-                x = taken(near.low)
-        return self.result(x, "A", f"{size[0]} x {size[1]} places, {interpolation}")
+                x = taken(each.low)
+        return x
 
     def moved(self, x: E, movement: Movement, seed: int | None) -> E:
         rule, received = "A workbook shows no pictures moved at random.", "RandomFlip, RandomRotation or RandomZoom"
