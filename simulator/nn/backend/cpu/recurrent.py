@@ -18,6 +18,7 @@ from simulator.nn.backend.operation import Carried, Cell, require_one_size
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 SMALL = 1_000_000  # multiply-adds below which OpenBLAS takes its operands as they are, without packing them first
+FEWEST = 64  # samples of such a product where many of them are added up
 STEPS = 5  # of which local derivatives are computed at a time: they stay in the second-level cache
 
 
@@ -46,6 +47,17 @@ def _in_columns(x: AnyArray) -> Array:
 def _in_rows(x: AnyArray) -> Array:
     """(T, D, n) as (T*n, D): a product along it is one and a half times as fast with its right side so."""
     return np.ascontiguousarray(x.transpose(0, 2, 1)).reshape(-1, x.shape[1])
+
+
+def _over_steps(d: AnyArray, x: AnyArray) -> Array:
+    """The sum of d[t] x[t].T over all steps. d (T, G, n), x (T, K, n).
+
+    As one product; but step by step where each is small: twice as fast for 64 x 31 numbers and 256 samples.
+    """
+    n, rows = d.shape[2], _in_rows(x)
+    if FEWEST <= n <= SMALL // (d.shape[1] * x.shape[1]):
+        return np.asarray(np.matmul(d, rows.reshape(len(x), n, -1)).sum(axis=0))
+    return _in_columns(d) @ rows
 
 
 class Recurrent(Operation):
@@ -218,14 +230,13 @@ class Recurrent(Operation):
         parts = np.matmul(u.reshape(h, gates, h).transpose(1, 0, 2), d.reshape(gates, h, -1))
         np.sum(np.multiply(parts, self.masks[:gates, :h], out=parts), axis=0, out=out)
 
-    def weighed(self, errors: Array, rows: slice = slice(None)) -> Array:
-        """One product over all steps and samples: errors (G*H, T*n) with some rows of [h; x; 1] before the steps."""
+    def weighed(self, rows: slice = slice(None)) -> Array:
+        """The errors times some rows of [h; x; 1] before the steps, over all steps and samples."""
+        z = self.z[:-1, rows]
         if self.masks is None:
-            return errors @ _in_rows(self.z[:-1, rows])
-        parts = np.split(errors, len(self.masks))
-        return np.concatenate(
-            [d @ _in_rows(self.z[:-1, rows] * m[rows]) for d, m in zip(parts, self.masks, strict=True)]
-        )
+            return _over_steps(self.errors, z)
+        parts = np.split(self.errors, len(self.masks), axis=1)
+        return np.concatenate([_over_steps(d, z * m[rows]) for d, m in zip(parts, self.masks, strict=True)])
 
     def backward(self, plan: Plan) -> None:
         dy: list[AnyArray | None] = [None] * self.steps
@@ -251,7 +262,7 @@ class Recurrent(Operation):
 
     def collect(self) -> None:
         """The gradients of the weights, one product over all steps and samples, and of the input."""
-        h, found = self.h, self.weighed(_in_columns(self.errors))  # (G*H, H + D + 1)
+        h, found = self.h, self.weighed()  # (G*H, H + D + 1)
         self.give(found[:, :h], found[:, h:-1], found[:, -1], self.errors)
 
     def give(self, u: AnyArray, w: AnyArray, b: AnyArray, errors: AnyArray) -> None:
@@ -432,10 +443,10 @@ class GRU(Recurrent):
 
     def collect(self) -> None:
         h = self.h
-        state = self.weighed(_in_columns(self.errors), slice(h))
+        state = self.weighed(slice(h))
         total = self.errors.sum(axis=(0, 2))
         np.copyto(self.errors[:, 2 * h :], self.inputs_part)
-        rest = self.weighed(_in_columns(self.errors), slice(h, None))
+        rest = self.weighed(slice(h, None))
         self.give(state, rest[:, :-1], rest[:, -1], self.errors)
         if "recurrent_bias" in self.named:
             self.found["recurrent_bias"] = total
@@ -486,10 +497,8 @@ class ResetFirstGRU(GRU):
                 np.add(dh, one, out=dh)
 
     def collect(self) -> None:
-        h = self.h
-        errors = _in_columns(self.errors)
-        found = self.weighed(errors)
-        found[2 * h :, :h] = errors[2 * h :] @ _in_rows(self.sums[:, 2 * h :])
+        h, found = self.h, self.weighed()
+        found[2 * h :, :h] = _over_steps(self.errors[:, 2 * h :], self.sums[:, 2 * h :])
         self.give(found[:, :h], found[:, h:-1], found[:, -1], self.errors)
 
 
