@@ -26,6 +26,7 @@ FOREIGN |= {"matplotlib": {"report/figure.py"}, "threadpoolctl": {"nn/backend/cp
 FOREIGN |= {"psutil": {"nn/memory.py"}}
 FOREIGN |= {"PIL": {"nn/picture.py"}}
 FOREIGN |= {"cupy": {"nn/backend/gpu/device.py"}}
+FOREIGN |= {"numba": {"nn/backend/cpu/kernels.py"}}
 FOREIGN |= {"safetensors": {"nn/store.py", "experiments/run.py"}}
 
 

@@ -11,6 +11,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ from simulator.experiments.task import Task
 from simulator.experiments.text import Text
 from simulator.files import replacing
 from simulator.nn.backend import backend_named
+from simulator.nn.backend.cpu.compiled import is_compiled
 from simulator.nn.callback import Callback, Logs
 from simulator.nn.layer import Layer
 from simulator.nn.memory import free_memory, in_gib, require_room
@@ -117,7 +119,14 @@ def run_experiment(
     rule = "Equations draw masks and noise once, and an experiment draws them anew at every step."
     require(not drawing, rule, f"{', '.join(drawing)} on the backend 'expressions'", "Choose numpy.")
     task = TASKS[experiment.data](experiment, settings, seed, samples)
-    settled = {"experiment": experiment.name, "settings": settings, "samples": task.samples, "seed": seed}
+    compiled = backend == "numpy" and is_compiled()
+    settled = {
+        "experiment": experiment.name,
+        "settings": settings,
+        "samples": task.samples,
+        "seed": seed,
+        "backend": f"{backend} with Numba" if compiled else backend,  # whose last digits differ
+    }
     path = out / CHECKPOINT
     before: dict[str, Any] = {"epoch": 0, "history": {}, "notes": {}, "seconds": 0.0}
     if resume:
@@ -152,9 +161,9 @@ def run_experiment(
         "speed": speed,
         speed: round(trained / keeper.seconds) if keeper.seconds else 0,
         **tested.more,
-        "backend": backend,
-        "computed": COMPUTED[backend],
-        "versions": {"simulator": __version__, "python": platform.python_version(), "numpy": np.__version__},
+        "computed": COMPUTED[backend] + (", in part compiled by Numba" if compiled else ""),
+        "versions": {"simulator": __version__, "python": platform.python_version(), "numpy": np.__version__}
+        | ({"numba": version("numba")} if compiled else {}),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
     }
     return Outcome(experiment, record, model, task)

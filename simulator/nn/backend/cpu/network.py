@@ -18,6 +18,7 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from simulator.nn.backend.cpu.activation import Activation, curve_of
+from simulator.nn.backend.cpu.compiled_recurrent import runs_in_one_call
 from simulator.nn.backend.cpu.operations import CpuOperations
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Meeting, Node, Plan, Rows, Weight, inwards, outwards
 from simulator.nn.backend.network import (
@@ -89,7 +90,8 @@ class CpuNetwork(ArrayNetwork):
             self._plans = {size: plans for size, plans in self._plans.items() if size[1] != learning}
             count = max(1, min(self.threads, os.cpu_count() or 1, batch // FEWEST))
             inner = [t.layer.layer if isinstance(t.layer, Bidirectional) else t.layer for t in walk(self.output)]
-            narrow = min((layer.units for layer in inner if isinstance(layer, Recurrent)), default=SHORTEST)
+            cells = [layer.cell() for layer in inner if isinstance(layer, Recurrent)]
+            narrow = min((cell.units for cell in cells if not runs_in_one_call(cell)), default=SHORTEST)
             count = count if narrow * batch // count >= SHORTEST else 1
             edges = [round(k * batch / count) for k in range(count + 1)]
             shared: dict[Any, AnyArray] = {}

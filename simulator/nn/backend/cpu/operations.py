@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from simulator.errors import SettingError
 from simulator.nn.backend.cpu import activation, dense, elementwise, normalization, pooling
+from simulator.nn.backend.cpu.compiled_recurrent import cell_of
 from simulator.nn.backend.cpu.convolution import Convolution
 from simulator.nn.backend.cpu.moving import Move
 from simulator.nn.backend.cpu.plan import Node, Plan, Weight
-from simulator.nn.backend.cpu.recurrent import recurrent
 from simulator.nn.backend.cpu.resizing import Resize
 from simulator.nn.backend.cpu.transposed import TransposedConvolution
 from simulator.nn.backend.cpu.winograd import convolution
@@ -149,7 +149,7 @@ class CpuOperations(Operations[Node]):
         return self.plan.append(elementwise.TurnRound(x))
 
     def recurrent(self, x: Node, cell: Cell, sequences: bool, carried: Carried | None = None) -> Node:
-        return self.plan.append(recurrent(x, cell, sequences, self.weights, self.number, carried))
+        return self.plan.append(cell_of(x, cell, sequences, self.weights, self.number, carried))
 
     def attention(self, query: Node, value: Node, key_dim: int, bias: bool) -> Node:
         raise SettingError(

@@ -32,7 +32,7 @@ def _blocked(m: Array, columns: int) -> Array:
     return m.reshape(blocks, rows // blocks, depth) if blocks > 1 else m
 
 
-def _times(m: Array, x: AnyArray, out: AnyArray) -> None:
+def product_into(m: Array, x: AnyArray, out: AnyArray) -> None:
     if m.ndim == 3:
         np.matmul(m, x, out=out.reshape(m.shape[0], m.shape[1], -1))
     else:
@@ -223,7 +223,7 @@ class Recurrent(Operation):
     def times_back(self, u: AnyArray, d: AnyArray, out: AnyArray) -> None:
         """d cost / d h before a step, from that of the sums of some gates."""
         if not self.drops_states:
-            _times(u, d, out)
+            product_into(u, d, out)
             return
         assert self.masks is not None
         h, gates = self.h, len(d) // self.h
@@ -303,7 +303,7 @@ class SimpleRNN(Recurrent):
     def run(self, m: Array) -> None:
         m, s, apply = self.grouped(m), self.one, self.act.apply
         for t in range(self.steps):
-            _times(m, self.before(t), s)
+            product_into(m, self.before(t), s)
             apply(s, self.states[t + 1])
 
     def derive(self, some: slice) -> None:
@@ -339,7 +339,7 @@ class LSTM(Recurrent):
         m, h, one = self.grouped(m), self.h, self.one
         for t in range(self.steps):
             s, c = self.sums[t], self.cells[t + 1]
-            _times(m, self.before(t), s)
+            product_into(m, self.before(t), s)
             self.activate(s, s[: 3 * h], s[3 * h :])
             np.multiply(s[2 * h : 3 * h], self.cells[t], out=c)
             np.multiply(s[h : 2 * h], s[3 * h :], out=one)
@@ -403,7 +403,7 @@ class GRU(Recurrent):
         np.matmul(self.of_input, self.of_last_gate(slice(h, None)), out=self.candidates)
         for t in range(self.steps):
             s, g = self.sums[t], self.candidates[t]
-            _times(m, self.before(t), s)
+            product_into(m, self.before(t), s)
             self.activate(s[: 2 * h], s[: 2 * h])
             np.multiply(s[h : 2 * h], s[2 * h :], out=one)
             np.add(g, one, out=g)
@@ -461,7 +461,7 @@ class ResetFirstGRU(GRU):
         np.matmul(self.of_input, self.of_last_gate(slice(h, None)), out=self.candidates)
         for t in range(self.steps):
             s, g = self.sums[t], self.candidates[t]
-            _times(gates, self.before(t, 2), s[: 2 * h])
+            product_into(gates, self.before(t, 2), s[: 2 * h])
             self.activate(s[: 2 * h], s[: 2 * h])
             np.multiply(s[h : 2 * h], self.masked(self.states[t]), out=inner[t])
             np.matmul(self.of_state, inner[t], out=one)

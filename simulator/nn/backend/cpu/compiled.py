@@ -1,0 +1,31 @@
+"""Whether Numba computes with this backend: where the extra `fast` is installed, unless SIMULATOR_NUMBA is 0."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from types import ModuleType
+
+from simulator.nn.option import require
+
+
+def is_compiled() -> bool:
+    """Raises SettingError for another word than 0 and 1 in SIMULATOR_NUMBA, and for 1 without Numba."""
+    given, there = os.environ.get("SIMULATOR_NUMBA", ""), importlib.util.find_spec("numba") is not None
+    require(given in ("", "0", "1"), "SIMULATOR_NUMBA is 0 or 1.", f"'{given}'")
+    require(
+        given != "1" or there,
+        "SIMULATOR_NUMBA=1 needs Numba.",
+        "an installation without it",
+        'pip install "backpropagation-simulator[fast]", or leave SIMULATOR_NUMBA out.',
+    )
+    return there and given != "0"
+
+
+def kernels() -> ModuleType | None:
+    """The compiled functions, or None. Numba is loaded here: it takes half a second."""
+    if not is_compiled():
+        return None
+    from simulator.nn.backend.cpu import kernels as found
+
+    return found

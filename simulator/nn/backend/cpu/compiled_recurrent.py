@@ -1,0 +1,82 @@
+"""Recurrent cells with Numba: what a step does to single numbers in one pass, and all steps of a small cell at once.
+
+In two threads an LSTM of 16 units is 2.1 times as fast as without it, and one of 256 units, whose products stay
+NumPy's, 1.1 times.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from simulator.nn.backend.cpu.activation import HALF, ONE
+from simulator.nn.backend.cpu.compiled import is_compiled, kernels
+from simulator.nn.backend.cpu.plan import AnyArray, Array, Node, Weight
+from simulator.nn.backend.cpu.recurrent import LSTM, Recurrent, product_into, recurrent
+from simulator.nn.backend.operation import Carried, Cell
+
+SMALL = 64  # units: wider cells are faster with OpenBLAS's products
+
+
+class CompiledLSTM(LSTM):
+    """With tanh and sigmoid. The way forward leaves local derivatives behind."""
+
+    kernels: ModuleType
+
+    def __init__(self, kernels: ModuleType, *args: Any) -> None:
+        super().__init__(*args)
+        self.kernels, self.inner = kernels, (HALF, ONE)
+
+    @property
+    def is_small(self) -> bool:
+        return self.h <= SMALL and self.h % 4 == 0 and self.masks is None and self.arrived is None
+
+    def run(self, m: Array) -> None:
+        if self.is_small:
+            self.kernels.lstm_steps(m, self.z, self.sums, self.cells, self.errors, self.acts)
+            return
+        m, step = self.grouped(m), self.kernels.lstm_step
+        for t in range(self.steps):
+            product_into(m, self.before(t), self.sums[t])
+            given = self.sums[t], self.cells[t], self.cells[t + 1], self.states[t + 1]
+            step(*given, self.errors[t], self.acts[t])
+
+    def derive(self, some: slice) -> None:
+        """Done on the way forward."""
+
+    def run_back(self, u: Array, dy: list[AnyArray | None]) -> None:
+        h, dh, dc, back = self.h, self.dh, self.dc, self.kernels.lstm_step_back
+        dh.fill(0)
+        dc.fill(0)
+        if self.is_small:
+            arrived = self.dy if self.sequences else self.dy[None]
+            self.kernels.lstm_steps_back(u, np.ascontiguousarray(arrived), dh, dc, self.sums, self.errors, self.acts)
+            return
+        u = self.backwards(u)
+        for t in range(self.steps - 1, -1, -1):
+            self.enter(dh, dy[t])
+            back(dh, dc, self.errors[t], self.acts[t], self.sums[t, 2 * h : 3 * h])
+            if t:
+                self.times_back(u, self.errors[t], dh)
+
+
+def cell_of(
+    x: Node, cell: Cell, sequences: bool, weights: dict[str, Weight], number: int, carried: Carried | None
+) -> Recurrent:
+    """The operation of a cell, compiled where that can be."""
+    found = kernels() if _is_usual(cell) else None
+    if found is not None:
+        return CompiledLSTM(found, x, cell, sequences, weights, number, carried)
+    return recurrent(x, cell, sequences, weights, number, carried)
+
+
+def runs_in_one_call(cell: Cell) -> bool:
+    """Whether all steps are one call, so that several threads don't wait for each other."""
+    drops = cell.dropout or cell.recurrent_dropout
+    return _is_usual(cell) and cell.units <= SMALL and cell.units % 4 == 0 and not drops and is_compiled()
+
+
+def _is_usual(cell: Cell) -> bool:
+    return (cell.kind, cell.activation, cell.recurrent_activation) == ("lstm", "tanh", "sigmoid")

@@ -1,0 +1,147 @@
+"""What Numba compiles beside NumPy's way: the same answers and gradients."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulator import nn
+from simulator.errors import SettingError
+from simulator.nn.backend.cpu import compiled, compiled_recurrent
+from simulator.nn.layer import Layer
+
+if os.environ.get("CI"):
+    import numba
+else:
+    numba = pytest.importorskip("numba", reason="Numba is not installed")
+
+SAMPLES, STEPS, FEATURES = 37, 6, 5
+CLOSE = 3e-6  # of the largest number of an array
+LAYERS: dict[str, Any] = {
+    "small": lambda: nn.LSTM(8),
+    "small, sequences": lambda: nn.LSTM(8, return_sequences=True),
+    "units that aren't in fours": lambda: nn.LSTM(7, return_sequences=True),
+    "wide": lambda: nn.LSTM(68, return_sequences=True),
+    "without biases": lambda: nn.LSTM(8, use_bias=False),
+    "backwards": lambda: nn.LSTM(8, go_backwards=True),
+    "both directions": lambda: nn.Bidirectional(nn.LSTM(4, return_sequences=True)),
+    "dropout": lambda: nn.LSTM(8, dropout=0.3, seed=1),
+    "recurrent dropout": lambda: nn.LSTM(8, recurrent_dropout=0.3, seed=1),
+    "stateful": lambda: nn.LSTM(8, stateful=True),
+}
+
+
+def trained(monkeypatch: pytest.MonkeyPatch, numba: str, layers: list[Layer], threads: int = 1) -> list[Any]:
+    """The answers, the losses of two epochs, and the weights after them."""
+    monkeypatch.setenv("SIMULATOR_NUMBA", numba)
+    monkeypatch.setenv("SIMULATOR_THREADS", str(threads))
+    rng = np.random.default_rng(0)
+    model = nn.Sequential([nn.Input((STEPS, FEATURES)), *layers], seed=2)
+    x, y = (rng.normal(size=(SAMPLES, *shape)) for shape in (model.inputs.shape, model.outputs.shape))
+    model.compile(nn.SGD(0.5), "mse")
+    history = model.fit(x, y, epochs=2, batch_size=SAMPLES, shuffle=False, verbose=0)
+    model.reset_states()
+    return [model.predict(x, SAMPLES), history.history["loss"], *model.get_weights()]
+
+
+def difference(ours: list[Any], theirs: list[Any]) -> float:
+    pairs = zip(map(np.asarray, ours), map(np.asarray, theirs), strict=True)
+    return max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-2)) for a, b in pairs)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_compiled_cell_is_that_of_numpy(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [trained(monkeypatch, numba, [LAYERS[name](), nn.Dense(2)]) for numba in "01"]
+    assert difference(found[1], found[0]) < CLOSE
+    both = trained(monkeypatch, "1", [LAYERS[name](), nn.Dense(2)], threads=2)
+    if "dropout" not in name:  # every thread draws masks of its own
+        assert difference(both, found[0]) < CLOSE
+
+
+def test_a_fault_in_a_kernel_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = trained(monkeypatch, "0", [nn.LSTM(8), nn.Dense(2)])
+    kernels = compiled.kernels()
+    assert kernels is None
+    monkeypatch.setenv("SIMULATOR_NUMBA", "1")
+    kernels = compiled.kernels()
+    assert kernels is not None
+    back = kernels.lstm_steps_back
+
+    def forgetful(u: Any, dy: Any, dh: Any, dc: Any, s: Any, d: Any, slopes: Any) -> None:
+        back(u, dy, dh, dc, s, d, slopes * np.float32(1.001))
+
+    monkeypatch.setattr(kernels, "lstm_steps_back", forgetful)
+    assert difference(trained(monkeypatch, "1", [nn.LSTM(8), nn.Dense(2)]), right) > 10 * CLOSE
+
+
+def test_what_is_no_number_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMULATOR_NUMBA", "1")
+    model = nn.Sequential([nn.Input((3, 2)), nn.LSTM(4)])
+    x = np.ones((2, 3, 2), np.float32)
+    x[1, 1, 0] = np.nan
+    answers = model.network("numpy").predict(x)
+    assert np.isfinite(answers[0]).all()
+    assert np.isnan(answers[1]).all()
+
+
+def test_tanh_is_close_for_all_numbers() -> None:
+    from simulator.nn.backend.cpu import kernels
+
+    x = np.concatenate([np.linspace(-12, 12, 100_001), [-1e30, 1e30, 1e-30, 0, np.inf, -np.inf]]).astype(np.float32)
+
+    @numba.njit
+    def all_of(x: Any, y: Any) -> None:
+        for k in range(x.size):
+            y[k] = kernels.tanh(x[k])
+
+    y = np.empty_like(x)
+    all_of(x, y)
+    assert np.abs(y - np.tanh(x.astype(float))).max() < 4e-7
+
+
+def test_a_product_is_that_of_numpy() -> None:
+    from simulator.nn.backend.cpu import kernels
+
+    rng = np.random.default_rng(3)
+    for rows, depth, n in ((8, 3, 5), (4, 31, 64), (12, 8, 1)):
+        m, x = rng.standard_normal((rows, depth), np.float32), rng.standard_normal((depth, n), np.float32)
+        out = np.full((rows, n), np.nan, np.float32)
+        kernels.product(m, x, out)
+        np.testing.assert_allclose(out, m.astype(float) @ x, atol=1e-5)
+
+
+def test_small_cells_have_threads_where_all_their_steps_are_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMULATOR_THREADS", "2")
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("one core")
+    counts = []
+    for numba_is in "01":
+        monkeypatch.setenv("SIMULATOR_NUMBA", numba_is)
+        model = nn.Sequential([nn.Input((3, 2)), nn.LSTM(4)]).compile("sgd", "mse")
+        counts.append(len(model.network("numpy").plans(64, True)))
+    assert counts == [1, 2]
+
+
+def test_other_words_and_a_missing_numba_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMULATOR_NUMBA", "yes")
+    with pytest.raises(SettingError, match=r"SIMULATOR_NUMBA is 0 or 1\. Received: 'yes'"):
+        compiled.is_compiled()
+    monkeypatch.setattr(compiled.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("SIMULATOR_NUMBA", "1")
+    with pytest.raises(SettingError, match=r'pip install "backpropagation-simulator\[fast\]"'):
+        compiled.is_compiled()
+    monkeypatch.delenv("SIMULATOR_NUMBA")
+    assert not compiled.is_compiled()
+    assert not compiled_recurrent.runs_in_one_call(nn.LSTM(8).cell())
+
+
+def test_nothing_imports_numba_before_a_network_is_planned() -> None:
+    model = "nn.Sequential([nn.Input((3, 2)), nn.LSTM(4)])"
+    command = f"import sys; from simulator import nn; {model}; print('numba' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, check=True)
+    assert found.stdout == "False\n"
