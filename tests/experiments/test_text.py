@@ -56,7 +56,7 @@ def test_equations_step_by_step_learn_as_fused_operations(name: str, sampling: s
     for a, b in zip(fused.model.get_weights(), steps.model.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=2e-5)
     np.testing.assert_allclose(fused.record["history"]["loss"], steps.record["history"]["loss"], rtol=1e-5)
-    assert fused.record["computed"] == "by fused operations on NumPy arrays"
+    assert fused.record["computed"].startswith("by fused operations on NumPy arrays")
     assert steps.record["computed"] == "step by step as equations"
     resumed = small / "expressions resumed"
     options = {"samples": 300, "changes": changes, "backend": "expressions"}
