@@ -36,12 +36,33 @@ LAYERS: dict[str, Any] = {
 }
 
 
+def pooled(*pools: Layer, shape: tuple[int, ...] = (11, 10, 3), **options: Any) -> list[Layer]:
+    first = nn.Conv2D(8, 3, padding="same", input_shape=shape, **options)
+    return [first, *pools, nn.Conv2D(4, 3, padding="same"), nn.Flatten()]
+
+
+NETWORKS: dict[str, Any] = {
+    "pool": lambda: pooled(nn.MaxPooling2D(2), activation="relu"),
+    "pool before nothing that learns": lambda: [
+        nn.Conv2D(4, 3, activation="relu", input_shape=(9, 8, 2), trainable=False),
+        nn.MaxPooling2D(2),
+        nn.Flatten(),
+    ],
+    "pool after sigmoids": lambda: pooled(nn.MaxPooling2D(2), activation="sigmoid"),
+    "pool without a bias": lambda: pooled(nn.MaxPooling2D(2), activation="relu", use_bias=False),
+    "two pools": lambda: pooled(nn.MaxPooling2D(2), nn.MaxPooling2D(2), activation="relu"),
+    "windows that overlap": lambda: pooled(nn.MaxPooling2D(3, strides=2, padding="same"), activation="relu"),
+    "windows apart from each other": lambda: pooled(nn.MaxPooling2D((2, 3), strides=(3, 4)), activation="tanh"),
+}
+
+
 def trained(monkeypatch: pytest.MonkeyPatch, numba: str, layers: list[Layer], threads: int = 1) -> list[Any]:
     """The answers, the losses of two epochs, and the weights after them."""
     monkeypatch.setenv("SIMULATOR_NUMBA", numba)
     monkeypatch.setenv("SIMULATOR_THREADS", str(threads))
     rng = np.random.default_rng(0)
-    model = nn.Sequential([nn.Input((STEPS, FEATURES)), *layers], seed=2)
+    start = [] if layers[0].input_shape else [nn.Input((STEPS, FEATURES))]
+    model = nn.Sequential([*start, *layers], seed=2)
     x, y = (rng.normal(size=(SAMPLES, *shape)) for shape in (model.inputs.shape, model.outputs.shape))
     model.compile(nn.SGD(0.5), "mse")
     history = model.fit(x, y, epochs=2, batch_size=SAMPLES, shuffle=False, verbose=0)
@@ -52,6 +73,38 @@ def trained(monkeypatch: pytest.MonkeyPatch, numba: str, layers: list[Layer], th
 def difference(ours: list[Any], theirs: list[Any]) -> float:
     pairs = zip(map(np.asarray, ours), map(np.asarray, theirs), strict=True)
     return max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-2)) for a, b in pairs)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_compiled_pool_is_that_of_numpy(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [trained(monkeypatch, numba, [*NETWORKS[name](), nn.Dense(2)], 2) for numba in "01"]
+    assert difference(found[1], found[0]) < CLOSE
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_equal_numbers_share_a_pool_s_gradient_as_with_numpy(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers of a few values, so that most windows have several that are largest."""
+    x = np.random.default_rng(5).integers(0, 3, (8, 12, 12, 1))
+    found = []
+    for numba in "01":
+        monkeypatch.setenv("SIMULATOR_NUMBA", numba)
+        first = nn.Conv2D(2, 1, activation="relu", kernel_initializer="ones", input_shape=(12, 12, 1))
+        model = nn.Sequential([first, nn.MaxPooling2D(size), nn.Flatten(), nn.Dense(1)]).compile(nn.SGD(0.1), "mse")
+        model.fit(x, np.ones((8, 1)), epochs=2, verbose=0)
+        found.append(model.get_weights())
+    assert difference(found[1], found[0]) < CLOSE
+
+
+def test_a_pool_shows_what_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMULATOR_NUMBA", "1")
+    for size in (2, 3):
+        model = nn.Sequential([nn.Conv2D(1, 1, activation="relu", input_shape=(6, 6, 1)), nn.MaxPooling2D(size)])
+        for place in range(size * size):
+            x = np.full((1, 6, 6, 1), -1, np.float32)
+            x[0, place // size, place % size] = np.nan
+            answers = model.network("numpy").predict(x)[0, ..., 0]
+            assert np.isnan(answers[0, 0])
+            assert np.isfinite(answers).sum() == answers.size - 1
 
 
 @pytest.mark.parametrize("name", LAYERS)

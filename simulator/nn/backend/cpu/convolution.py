@@ -61,7 +61,8 @@ class Convolution(Operation):
         self.frame(plan, (oh - 1) * sh + kh, (ow - 1) * sw + kw)
         self.depth, filters = math.prod(self.k.value.shape[:-1]), self.k.value.shape[-1]
         row = ow * n
-        fits = [r for r in range(1, oh + 1) if oh % r == 0 and r * self.depth * row * 4 <= CACHE]
+        most = max(CACHE, self.k.value.nbytes)  # a kernel that is larger than the cache is read once for every chunk
+        fits = [r for r in range(1, oh + 1) if oh % r == 0 and r * self.depth * row * 4 <= most]
         rows = max(fits, default=1)
         self.rows_at_once, self.places_at_once = rows, rows * row
         self.kept: Array | None = np.empty((self.depth, oh * row), np.float32) if rows == oh else None

@@ -142,3 +142,90 @@ def lstm_steps_back(
         lstm_step_back(dh, dc, d[t], slopes[t], s[t, 2 * units : 3 * units])
         if t > 0:
             product(u, d[t], dh)
+
+
+@compiled
+def pool(x: AnyArray, b: AnyArray, y: AnyArray, place: AnyArray) -> None:
+    """y = max(0, b + the largest of every 2 x 2 places); place says which it was, column by column, or 4 for none.
+
+    x (C, H, W, n), b (C,), y and place (C, H//2, W//2, n).
+    """
+    channels, height, width, samples = y.shape
+    zero = np.float32(0)
+    for c in range(channels):
+        for i in range(height):
+            for j in range(width):
+                p, q = x[c, 2 * i, 2 * j], x[c, 2 * i + 1, 2 * j]
+                r, s = x[c, 2 * i, 2 * j + 1], x[c, 2 * i + 1, 2 * j + 1]
+                out, at = y[c, i, j], place[c, i, j]
+                for k in range(samples):  # chosen, not branched: so it is vectorised; a NaN is larger than all
+                    top, which, other = p[k], np.uint8(0), q[k]
+                    less = not (top >= other) and top == top
+                    top, which = (other if less else top), (np.uint8(1) if less else which)
+                    other = r[k]
+                    less = not (top >= other) and top == top
+                    top, which = (other if less else top), (np.uint8(2) if less else which)
+                    other = s[k]
+                    less = not (top >= other) and top == top
+                    top, which = (other if less else top) + b[c], (np.uint8(3) if less else which)
+                    none = top <= zero
+                    out[k], at[k] = (zero if none else top), (np.uint8(4) if none else which)
+
+
+@compiled
+def pool_back(dy: AnyArray, place: AnyArray, dx: AnyArray, db: AnyArray) -> None:
+    """The way back of `pool`; dx beyond the windows becomes 0."""
+    channels, height, width, samples = place.shape
+    one, zero = np.float32(1), np.float32(0)
+    for c in range(channels):
+        total = zero
+        for i in range(height):
+            for j in range(width):
+                d, at = dy[c, i, j], place[c, i, j]
+                for which in range(4):  # one after the other: all at once it isn't vectorised, ten times as slow
+                    part = dx[c, 2 * i + which % 2, 2 * j + which // 2]
+                    for k in range(samples):
+                        part[k] = d[k] * (one if at[k] == which else zero)
+                for k in range(samples):
+                    total += d[k] * (one if at[k] < 4 else zero)
+        db[c] = total
+        dx[c, 2 * height :] = 0
+        dx[c, :, 2 * width :] = 0
+
+
+@compiled
+def largest(x: AnyArray, y: AnyArray, size: Any, strides: Any) -> None:
+    """The largest of every window. x (C, H, W, n) with its padding, y (C, H', W', n); size and strides are pairs."""
+    channels, height, width, samples = y.shape
+    for c in range(channels):
+        for i in range(height):
+            for j in range(width):
+                out = y[c, i, j]
+                out[:] = x[c, i * strides[0], j * strides[1]]
+                for a in range(size[0]):
+                    for b in range(size[1]):
+                        other = x[c, i * strides[0] + a, j * strides[1] + b]
+                        for k in range(samples):
+                            less = not (out[k] >= other[k]) and out[k] == out[k]
+                            out[k] = other[k] if less else out[k]
+
+
+@compiled
+def largest_back(x: AnyArray, y: AnyArray, dy: AnyArray, dx: AnyArray, size: Any, strides: Any) -> None:
+    """To the first of the largest of every window, row by row, is added what comes to y."""
+    channels, height, width, samples = y.shape
+    one, zero = np.float32(1), np.float32(0)
+    free = np.empty(samples, np.float32)
+    for c in range(channels):
+        for i in range(height):
+            for j in range(width):
+                top, d = y[c, i, j], dy[c, i, j]
+                free[:] = one
+                for a in range(size[0]):
+                    for b in range(size[1]):
+                        row, column = i * strides[0] + a, j * strides[1] + b
+                        some, to = x[c, row, column], dx[c, row, column]
+                        for k in range(samples):
+                            hit = free[k] if some[k] == top[k] else zero
+                            to[k] += d[k] * hit
+                            free[k] -= hit

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 from simulator.errors import SettingError
 from simulator.nn.backend.cpu import activation, dense, elementwise, normalization, pooling
+from simulator.nn.backend.cpu.compiled import kernels
+from simulator.nn.backend.cpu.compiled_pooling import CompiledMaxPooling, CompiledPooling
 from simulator.nn.backend.cpu.compiled_recurrent import cell_of
 from simulator.nn.backend.cpu.convolution import Convolution
 from simulator.nn.backend.cpu.moving import Move
@@ -82,8 +84,14 @@ class CpuOperations(Operations[Node]):
             x = operation.inputs[0]
             x.used -= 1
             later.append(operation)
+        found = kernels()
         if tuple(size) == tuple(strides) == (2, 2) and (padding == "valid" or not (x.shape[0] % 2 or x.shape[1] % 2)):
+            match later:
+                case [activation.Activation(name="relu", slope=None), elementwise.Bias(b=bias)] if found is not None:
+                    return self.plan.append(CompiledPooling(found, x, bias))
             x = self.plan.append(pooling.PairMaxPooling(x))
+        elif found is not None:
+            x = self.plan.append(CompiledMaxPooling(found, x, size, strides, padding))
         else:
             x = self.plan.append(pooling.MaxPooling(x, size, strides, padding))
         for operation in reversed(later):

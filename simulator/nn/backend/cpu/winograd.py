@@ -22,6 +22,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from simulator.nn.backend.cpu.convolution import Convolution
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Node, Plan, Weight
+from simulator.nn.backend.cpu.product import times
 from simulator.nn.backend.operation import Shape
 from simulator.tape.convolution import places_after
 
@@ -119,7 +120,7 @@ class Winograd(Convolution):
         for row, view in self.chunks:
             _enter(view, at)
             np.matmul(self.u.transpose(0, 2, 1), at.v, out=at.m)
-            np.matmul(BACK, at.m.reshape(PLACES, -1), out=at.tiled.reshape(STEP * STEP, -1))
+            times(BACK, at.m.reshape(PLACES, -1), at.tiled.reshape(STEP * STEP, -1))
             for part, tiled in self.parts_of(self.y, row, at.tiled):
                 np.copyto(part, tiled)
 
@@ -133,11 +134,11 @@ class Winograd(Convolution):
             at.tiled.fill(0)
             for part, tiled in self.parts_of(self.dy, row, at.tiled):
                 np.copyto(tiled, part)
-            np.matmul(BACK.T, at.tiled.reshape(STEP * STEP, -1), out=at.m.reshape(PLACES, -1))
+            times(BACK.T, at.tiled.reshape(STEP * STEP, -1), at.m.reshape(PLACES, -1))
             du += at.v @ at.m.transpose(0, 2, 1)
             if self.dpadded is not None:
                 np.matmul(self.u, at.m, out=at.v)
-                np.matmul(TO_PLACES.T, at.v.reshape(PLACES, -1), out=at.d.reshape(PLACES, -1))
+                times(TO_PLACES.T, at.v.reshape(PLACES, -1), at.d.reshape(PLACES, -1))
                 target = self.tiles(self.dpadded, row)
                 for i in range(TILE):
                     for j in range(TILE):
@@ -148,7 +149,7 @@ class Winograd(Convolution):
 
 def _enter(view: AnyArray, at: Buffers) -> None:
     np.copyto(at.d, view)
-    np.matmul(TO_PLACES, at.d.reshape(PLACES, -1), out=at.v.reshape(PLACES, -1))
+    times(TO_PLACES, at.d.reshape(PLACES, -1), at.v.reshape(PLACES, -1))
 
 
 def convolution(x: Node, k: Weight, strides: Sequence[int], padding: str) -> Convolution:
