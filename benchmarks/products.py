@@ -54,20 +54,24 @@ def multiply_adds(products: list[list[Product]]) -> int:
 
 def products_alone(name: str) -> Epoch:
     products, batches = products_of(name), MODELS[name].batches
+    widest = max(found.size for some in products for _, _, found in some)
+    rooms = [np.empty(widest, np.float32) for _ in products]  # results that went into other products would grow
 
-    def play(some: list[Product]) -> None:
+    def play(some: list[Product], room: Any) -> None:
         for left, right, found in some:
-            np.matmul(left, right, out=found)
+            np.matmul(left, right, out=room[: found.size].reshape(found.shape))
 
     def epoch() -> None:
         from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1 if len(products) > 1 else None, "blas"):
             for _ in range(batches):
-                others = [threading.Thread(target=play, args=(some,)) for some in products[1:]]
+                others = [
+                    threading.Thread(target=play, args=pair) for pair in zip(products[1:], rooms[1:], strict=True)
+                ]
                 for other in others:
                     other.start()
-                play(products[0])
+                play(products[0], rooms[0])
                 for other in others:
                     other.join()
 
