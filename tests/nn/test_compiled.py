@@ -33,6 +33,13 @@ LAYERS: dict[str, Any] = {
     "dropout": lambda: nn.LSTM(8, dropout=0.3, seed=1),
     "recurrent dropout": lambda: nn.LSTM(8, recurrent_dropout=0.3, seed=1),
     "stateful": lambda: nn.LSTM(8, stateful=True),
+    "GRU": lambda: nn.GRU(8),
+    "GRU, sequences": lambda: nn.GRU(7, return_sequences=True),
+    "GRU, wide": lambda: nn.GRU(68, return_sequences=True),
+    "GRU, without biases": lambda: nn.GRU(8, use_bias=False),
+    "GRU, reset first": lambda: nn.GRU(8, reset_after=False),
+    "GRU, recurrent dropout": lambda: nn.GRU(8, recurrent_dropout=0.3, seed=1),
+    "GRU, stateful, both directions": lambda: nn.Bidirectional(nn.GRU(4, return_sequences=True, stateful=True)),
 }
 
 

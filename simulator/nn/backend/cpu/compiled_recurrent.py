@@ -14,7 +14,7 @@ import numpy as np
 from simulator.nn.backend.cpu.activation import HALF, ONE
 from simulator.nn.backend.cpu.compiled import is_compiled, kernels
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Node, Weight
-from simulator.nn.backend.cpu.recurrent import LSTM, Recurrent, product_into, recurrent
+from simulator.nn.backend.cpu.recurrent import GRU, LSTM, Recurrent, product_into, recurrent
 from simulator.nn.backend.operation import Carried, Cell
 
 SMALL = 64  # units: wider cells are faster with OpenBLAS's products
@@ -62,21 +62,59 @@ class CompiledLSTM(LSTM):
                 self.times_back(u, self.errors[t], dh)
 
 
+class CompiledGRU(GRU):
+    """With tanh and sigmoid, reset after the product."""
+
+    def __init__(self, kernels: ModuleType, *args: Any) -> None:
+        super().__init__(*args)
+        self.kernels, self.inner = kernels, (HALF, ONE)
+
+    def run(self, m: Array) -> None:
+        m, h, step = self.grouped(m), self.h, self.kernels.gru_step
+        np.matmul(self.of_input, self.of_last_gate(slice(h, None)), out=self.candidates)
+        for t in range(self.steps):
+            product_into(m, self.before(t), self.sums[t])
+            given = self.sums[t], self.candidates[t], self.states[t], self.states[t + 1]
+            step(*given, self.errors[t], self.inputs_part[t])
+
+    def derive(self, some: slice) -> None:
+        """Done on the way forward."""
+
+    def run_back(self, u: Array, dy: list[AnyArray | None]) -> None:
+        h, dh, one, u, back = self.h, self.dh, self.one, self.backwards(u), self.kernels.gru_step_back
+        dh.fill(0)
+        for t in range(self.steps - 1, -1, -1):
+            self.enter(dh, dy[t])
+            back(dh, self.sums[t, :h], self.errors[t], self.inputs_part[t])
+            if t:
+                self.times_back(u, self.errors[t], one)
+                np.add(dh, one, out=dh)
+
+
 def cell_of(
     x: Node, cell: Cell, sequences: bool, weights: dict[str, Weight], number: int, carried: Carried | None
 ) -> Recurrent:
     """The operation of a cell, compiled where that can be."""
     found = kernels() if _is_usual(cell) else None
     if found is not None:
-        return CompiledLSTM(found, x, cell, sequences, weights, number, carried)
+        kind = CompiledLSTM if cell.kind == "lstm" else CompiledGRU
+        return kind(found, x, cell, sequences, weights, number, carried)
     return recurrent(x, cell, sequences, weights, number, carried)
 
 
 def runs_in_one_call(cell: Cell) -> bool:
     """Whether all steps are one call, so that several threads don't wait for each other."""
     drops = cell.dropout or cell.recurrent_dropout
-    return _is_usual(cell) and cell.units <= SMALL and cell.units % 4 == 0 and not drops and is_compiled()
+    return (
+        cell.kind == "lstm"
+        and _is_usual(cell)
+        and cell.units <= SMALL
+        and cell.units % 4 == 0
+        and not drops
+        and is_compiled()
+    )
 
 
 def _is_usual(cell: Cell) -> bool:
-    return (cell.kind, cell.activation, cell.recurrent_activation) == ("lstm", "tanh", "sigmoid")
+    gated = cell.kind == "lstm" or (cell.kind == "gru" and cell.reset_after)
+    return gated and (cell.activation, cell.recurrent_activation) == ("tanh", "sigmoid")

@@ -145,6 +145,45 @@ def lstm_steps_back(
 
 
 @compiled
+def gru_step(s: AnyArray, g: AnyArray, before: AnyArray, h: AnyArray, d: AnyArray, direct: AnyArray) -> None:
+    """One step of a GRU that resets after the product, from its sums s (3H, n): half those of z and r, then the state's
+    part of the candidate; g is the input's part.
+
+    Afterwards s has z and r, g the candidate, h the new state; d (3H, n) what d h is to each sum, direct to the input's.
+    """
+    size = g.size
+    flat, to = s.reshape(-1), d.reshape(-1)
+    z, r, inner = flat[:size], flat[size : 2 * size], flat[2 * size :]
+    to_z, to_r, to_inner = to[:size], to[size : 2 * size], to[2 * size :]
+    old, new, candidate, to_input = before.reshape(-1), h.reshape(-1), g.reshape(-1), direct.reshape(-1)
+    for k in range(size):
+        keep, reset = HALF * tanh(z[k]) + HALF, HALF * tanh(r[k]) + HALF
+        what = tanh(candidate[k] + reset * inner[k])
+        slope = (ONE - what * what) * (ONE - keep)
+        z[k], r[k], candidate[k] = keep, reset, what
+        new[k] = what + keep * (old[k] - what)
+        to_z[k] = keep * (ONE - keep) * (old[k] - what)
+        to_r[k] = reset * (ONE - reset) * slope * inner[k]
+        to_inner[k] = slope * reset
+        to_input[k] = slope
+
+
+@compiled
+def gru_step_back(dh: AnyArray, z: AnyArray, d: AnyArray, direct: AnyArray) -> None:
+    """From the gradient of the state after a step: d and direct become those of its sums, dh its direct way past them."""
+    size = dh.size
+    arrived, keep, to, to_input = dh.reshape(-1), z.reshape(-1), d.reshape(-1), direct.reshape(-1)
+    to_z, to_r, to_inner = to[:size], to[size : 2 * size], to[2 * size :]
+    for k in range(size):
+        e = arrived[k]
+        to_z[k] *= e
+        to_r[k] *= e
+        to_inner[k] *= e
+        to_input[k] *= e
+        arrived[k] = e * keep[k]
+
+
+@compiled
 def pool(x: AnyArray, b: AnyArray, y: AnyArray, place: AnyArray) -> None:
     """y = max(0, b + the largest of every 2 x 2 places); place says which it was, column by column, or 4 for none.
 
