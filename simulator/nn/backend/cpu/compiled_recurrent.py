@@ -1,7 +1,7 @@
 """Recurrent cells with Numba: what a step does to single numbers in one pass, and all steps of a small cell at once.
 
 In two threads an LSTM of 16 units is 2.1 times as fast as without it, and one of 256 units, whose products stay
-NumPy's, 1.1 times.
+NumPy's, 1.1 times, as is a GRU.
 """
 
 from __future__ import annotations
@@ -104,15 +104,8 @@ def cell_of(
 
 def runs_in_one_call(cell: Cell) -> bool:
     """Whether all steps are one call, so that several threads don't wait for each other."""
-    drops = cell.dropout or cell.recurrent_dropout
-    return (
-        cell.kind == "lstm"
-        and _is_usual(cell)
-        and cell.units <= SMALL
-        and cell.units % 4 == 0
-        and not drops
-        and is_compiled()
-    )
+    small = cell.kind == "lstm" and cell.units <= SMALL and cell.units % 4 == 0
+    return small and _is_usual(cell) and not (cell.dropout or cell.recurrent_dropout) and is_compiled()
 
 
 def _is_usual(cell: Cell) -> bool:

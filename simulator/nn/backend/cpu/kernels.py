@@ -149,7 +149,8 @@ def gru_step(s: AnyArray, g: AnyArray, before: AnyArray, h: AnyArray, d: AnyArra
     """One step of a GRU that resets after the product, from its sums s (3H, n): half those of z and r, then the state's
     part of the candidate; g is the input's part.
 
-    Afterwards s has z and r, g the candidate, h the new state; d (3H, n) what d h is to each sum, direct to the input's.
+    Afterwards s has z and r, g the candidate, h the new state; d (3H, n) what d h is to each sum, direct to the
+    input's part.
     """
     size = g.size
     flat, to = s.reshape(-1), d.reshape(-1)
@@ -170,7 +171,7 @@ def gru_step(s: AnyArray, g: AnyArray, before: AnyArray, h: AnyArray, d: AnyArra
 
 @compiled
 def gru_step_back(dh: AnyArray, z: AnyArray, d: AnyArray, direct: AnyArray) -> None:
-    """From the gradient of the state after a step: d and direct become those of its sums, dh its direct way past them."""
+    """From the gradient of the state after a step: d and direct become those of its sums, dh its way past them."""
     size = dh.size
     arrived, keep, to, to_input = dh.reshape(-1), z.reshape(-1), d.reshape(-1), direct.reshape(-1)
     to_z, to_r, to_inner = to[:size], to[size : 2 * size], to[2 * size :]
