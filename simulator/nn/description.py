@@ -1,19 +1,23 @@
 """A network as a text: TOML that `simulator build` takes, and that every workbook of a network carries.
 
+Both are one table of plain values, which a saved model has as JSON:
+
+
 [network]   name, seed, input, weights trained elsewhere (an .npz file)
 [[layers]]  type, options, and inputs by id where a layer doesn't follow the one before it
-[training]  loss, optimizer and its options, epochs, batch_size
+[training]  loss, optimizer and its options, metrics, epochs, batch_size
 [data]      a CSV file and its columns, or the numbers themselves
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import runpy
 import sys
 import tomllib
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,7 +27,6 @@ import numpy as np
 from simulator.errors import SettingError, SimulatorError, did_you_mean
 from simulator.nn import layers
 from simulator.nn.basic import Input, InputLayer
-from simulator.nn.initializer import Initializer
 from simulator.nn.layer import Layer, walk
 from simulator.nn.model import Model
 from simulator.nn.optimizer import (
@@ -34,7 +37,7 @@ from simulator.nn.optimizer import (
     Schedule,
     StepDecay,
 )
-from simulator.nn.option import chosen, one_of, require
+from simulator.nn.option import Configured, chosen, made, one_of, require
 from simulator.nn.regularizer import L1L2
 
 TYPES: dict[str, type[Layer]] = {name: getattr(layers, name) for name in layers.__all__ if name != "Input"}
@@ -93,62 +96,81 @@ def read_network(path: Path) -> Described:
 
 
 def describe(model: Model, epochs: int, batch_size: int | None = None, *, forward: bool = False) -> str:
-    """The TOML of a model, without its data."""
-    lines = [
-        "[network]",
-        f"name = {_toml(model.name)}",
-        f"seed = {model.seed}",
-        f"input = {_toml(list(model.inputs.shape))}",
-    ]
+    """The TOML of a model, without its data, and without metrics, which no workbook shows."""
+    table = table_of(model)
+    training = {key: value for key, value in table.get("training", {}).items() if key != "metrics"}
+    table["training"] = {"what": "forward"} | training if forward else training | {"epochs": epochs}
+    if batch_size is not None:
+        table["training"]["batch_size"] = batch_size
+    return _toml_of(table)
+
+
+def table_of(model: Model) -> dict[str, Any]:
+    """A model as plain values: network, layers and, where it is compiled, training. `model_of` reads it."""
+    network = {"name": model.name, "seed": model.seed, "input": model.inputs.shape}
+    layers = []
     tensors = [t for t in walk(model.outputs) if not isinstance(t.layer, InputLayer)]
     names = {id(model.inputs): "input"} | {id(t): f"layer{k}" for k, t in enumerate(tensors, 1)}
     before, used = model.inputs, dict[int, str]()
     for tensor in tensors:
-        lines += ["", "[[layers]]", f"id = {_toml(names[id(tensor)])}"]
-        again = used.setdefault(id(tensor.layer), names[id(tensor)])
-        if again != names[id(tensor)]:
-            lines.append(f"again = {_toml(again)}")
-        else:
-            lines.append(f"type = {_toml(type(tensor.layer).__name__)}")
+        name = names[id(tensor)]
+        again = used.setdefault(id(tensor.layer), name)
+        entry: dict[str, Any] = {"id": name}
+        entry |= {"type": type(tensor.layer).__name__} if again == name else {"again": again}
         if tensor.inputs != (before,):
-            lines.append(f"inputs = {_toml([names[id(t)] for t in tensor.inputs])}")
-        if again == names[id(tensor)]:
-            config = tensor.layer.config().items()
-            lines += [f"{key} = {_toml(value)}" for key, value in config if value not in (None, "")]
+            entry["inputs"] = [names[id(t)] for t in tensor.inputs]
+        if again == name:
+            entry |= {key: value for key, value in tensor.layer.config().items() if value not in (None, "")}
+        layers.append(entry)
         before = tensor
-    lines += ["", "[training]"]
-    if forward:
-        lines.append('what = "forward"')
+    table: dict[str, Any] = {"network": network, "layers": layers}
     if model.loss:
-        lines += [f"loss = {_toml(model.loss)}", f"optimizer = {_toml(type(model.optimizer).__name__)}"]
-        lines += [f"{key} = {_toml(value)}" for key, value in model.optimizer.config().items()]
-    if not forward:
-        lines.append(f"epochs = {epochs}")
-    if batch_size is not None:
-        lines.append(f"batch_size = {batch_size}")
-    return "\n".join(lines) + "\n"
+        table["training"] = {"loss": model.loss_option.described(), "optimizer": type(model.optimizer).__name__}
+        table["training"] |= model.optimizer.config()
+        if model.metrics:
+            table["training"]["metrics"] = model.metrics
+    found: dict[str, Any] = _plain(table)
+    return found
+
+
+def _plain(value: object) -> Any:
+    """A value as TOML and JSON have it; an object is a table of its type and options."""
+    match value:
+        case np.generic():
+            return value.item()
+        case list() | tuple():
+            return [_plain(v) for v in value]
+        case dict():
+            return {key: _plain(v) for key, v in value.items()}
+        case L1L2():
+            return _plain(value.config())
+        case Schedule():
+            first = {"initial_learning_rate": value.initial_learning_rate}
+            return _plain({"type": type(value).__name__, **first, **value.config()})
+        case Configured():
+            return _plain({"type": type(value).__name__, **value.config()})
+    return value
+
+
+def _toml_of(table: dict[str, Any]) -> str:
+    lines = []
+    for part, content in table.items():
+        heading = f"[[{part}]]" if isinstance(content, list) else f"[{part}]"
+        for entry in content if isinstance(content, list) else [content]:
+            lines += ["", heading, *(f"{key} = {_toml(value)}" for key, value in entry.items())]
+    return "\n".join(lines[1:]) + "\n"
 
 
 def _toml(value: object) -> str:
-    if isinstance(value, np.generic):
-        value = value.item()
     match value:
         case bool():
             return str(value).lower()
         case str():
             return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-        case list() | tuple():
+        case list():
             return "[" + ", ".join(map(_toml, value)) + "]"
-        case L1L2():
-            return _toml(value.config())
-        case Initializer():
-            return _toml({"type": type(value).__name__, **value.config()})
         case dict():
             return "{" + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + "}"
-        case Schedule():
-            numbers = {"initial_learning_rate": value.initial_learning_rate, **value.config()}
-            inner = "".join(f", {k} = {_toml(v)}" for k, v in numbers.items())
-            return "{type = " + _toml(type(value).__name__) + inner + "}"
     return repr(value)
 
 
@@ -161,11 +183,24 @@ def read_description(text: str, folder: Path, *, with_data: bool = True) -> Desc
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingError(f"A description must be TOML. Received: {error}. See the example in README.md.") from None
-    try:
+    with _values_checked():
         return _described(table, folder, with_data)
+
+
+def model_of(table: Any) -> Model:
+    """The model of `table_of`. Raises SettingError for anything else."""
+    with _values_checked():
+        require(isinstance(table, dict), "A description is a table.", type(table).__name__)
+        return _model(*_parts(table), None)
+
+
+@contextlib.contextmanager
+def _values_checked() -> Iterator[None]:
+    try:
+        yield
     except SimulatorError:
         raise
-    except (TypeError, ValueError, AttributeError, KeyError) as error:
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
         raise SettingError(
             f"Every value of a description has a kind of its own: a number, a text, a list. Received: {error}. "
             "See the example in README.md."
@@ -173,6 +208,23 @@ def read_description(text: str, folder: Path, *, with_data: bool = True) -> Desc
 
 
 def _described(table: dict[str, Any], folder: Path, with_data: bool) -> Described:
+    network, layers, training = _parts(table)
+    X, Y = _data(dict(table.get("data", {})), folder) if with_data else (None, None)
+    weights = network.pop("weights", "")
+    epochs, batch_size = training.pop("epochs", None), training.pop("batch_size", None)
+    what = training.pop("what", "training")
+    one_of("what", what, ("training", "forward"))
+    forward = what == "forward"
+    if not forward:
+        training.setdefault("loss", "mean_squared_error")
+    model = _model(network, layers, training, np.shape(X)[1:] if X is not None else None)
+    if weights and with_data:
+        model.set_weights(_weights(folder / str(weights)))
+    return Described(model, X, Y, epochs, batch_size, forward)
+
+
+def _parts(table: dict[str, Any]) -> tuple[dict[str, Any], list[Any], dict[str, Any]]:
+    """Network, layers and training."""
     known = ["network", "layers", "training", "data"]
     for part in table:
         require(
@@ -181,14 +233,19 @@ def _described(table: dict[str, Any], folder: Path, with_data: bool) -> Describe
         kind = list if part == "layers" else dict
         rule = "[[layers]], once for every layer" if part == "layers" else f"[{part}], once"
         require(isinstance(table[part], kind), f"The part {part} is written {rule}.", repr(table[part])[:40])
-    network, training = dict(table.get("network", {})), dict(table.get("training", {}))
-    data = _data(dict(table.get("data", {})), folder) if with_data else (None, None)
-    shape = network.pop("input", None) or (np.shape(data[0])[1:] if data[0] is not None else None)
+    return dict(table.get("network", {})), table.get("layers", []), dict(table.get("training", {}))
+
+
+def _model(
+    network: dict[str, Any], layers: list[Any], training: dict[str, Any], samples: tuple[int, ...] | None
+) -> Model:
+    """The model, compiled where training has a loss; samples is the shape of the data's."""
+    shape = network.pop("input", None) or samples
     require(shape is not None, "A description needs [data], or input = [features] under [network].", "neither")
     tensor = source = Input(tuple(shape or ()))
-    require(bool(table.get("layers")), "A description needs [[layers]].", "none")
+    require(bool(layers), "A description needs [[layers]].", "none")
     by_name = {"input": source}
-    for entry in table["layers"]:
+    for entry in layers:
         options = dict(entry)
         key, again = options.pop("id", f"layer{len(by_name)}"), options.pop("again", "")
         inputs = options.pop("inputs", None)
@@ -197,8 +254,8 @@ def _described(table: dict[str, Any], folder: Path, with_data: bool) -> Describe
             require(again in by_name and not options, f"again is an id of: {', '.join(by_name)}.", repr(again))
             layer = by_name[again].layer
         else:
-            made: Any = chosen("A layer's type", options.pop("type", ""), TYPES)
-            layer = made(**{k: tuple(v) if isinstance(v, list) else v for k, v in options.items()})
+            options = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+            layer = made("A layer's type", options, TYPES)
         if inputs is None:
             tensor = layer(tensor)
         else:
@@ -207,31 +264,28 @@ def _described(table: dict[str, Any], folder: Path, with_data: bool) -> Describe
                 require(name in by_name, f"inputs are ids of earlier layers: {', '.join(by_name)}.", name)
             tensor = layer([by_name[name] for name in inputs])
         by_name[key] = tensor
-    name, seed, weights = network.pop("name", "network"), network.pop("seed", 0), network.pop("weights", "")
+    name, seed = network.pop("name", "network"), network.pop("seed", 0)
     require(not network, "[network] takes name, seed, input and weights.", ", ".join(network))
     model = Model(source, tensor, name, seed)
-    if weights and with_data:
-        model.set_weights(_weights(folder / str(weights)))
-    epochs, batch_size = training.pop("epochs", None), training.pop("batch_size", None)
-    what = training.pop("what", "training")
-    one_of("what", what, ("training", "forward"))
-    forward = what == "forward"
-    if "loss" in training or not forward:
-        name = training.pop("optimizer", "SGD")
-        by_any_case = {n.lower(): n for n in NAMES}
-        optimizer = chosen("An optimizer", by_any_case.get(str(name).lower(), name), NAMES)
-        loss = training.pop("loss", "mean_squared_error")
-        rate = training.get("learning_rate")
-        if isinstance(rate, Mapping):
-            schedule = dict(rate)
-            training["learning_rate"] = chosen("A schedule", schedule.pop("type", ""), SCHEDULES)(**schedule)
-        for key in training:
-            its_own = [f.name for f in fields(optimizer)]
-            allowed = ["loss", "optimizer", *its_own, "epochs", "batch_size", "what"]
-            require(key in allowed, f"[training] takes {', '.join(allowed)}.", key, did_you_mean(key, allowed).strip())
-        model.compile(optimizer(**training), loss)
-    X, Y = data
-    return Described(model, X, Y, epochs, batch_size, forward)
+    if "loss" in training:
+        _compile(model, training)
+    return model
+
+
+def _compile(model: Model, options: dict[str, Any]) -> None:
+    loss, metrics = options.pop("loss"), options.pop("metrics", [])
+    name = options.pop("optimizer", "SGD")
+    by_any_case = {n.lower(): n for n in NAMES}
+    optimizer = chosen("An optimizer", by_any_case.get(str(name).lower(), name), NAMES)
+    rate = options.get("learning_rate")
+    if isinstance(rate, Mapping):
+        options["learning_rate"] = made("A schedule", rate, SCHEDULES)
+    its_own = [f.name for f in fields(optimizer)]
+    allowed = ["loss", "optimizer", *its_own, "metrics", "epochs", "batch_size", "what"]
+    for key in options:
+        require(key in its_own, f"[training] takes {', '.join(allowed)}.", key, did_you_mean(key, allowed).strip())
+    require(isinstance(metrics, list), "metrics is a list of metrics.", repr(metrics))
+    model.compile(optimizer(**options), loss, metrics)
 
 
 def _data(data: dict[str, Any], folder: Path) -> tuple[Any, Any]:

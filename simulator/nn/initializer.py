@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.nn.option import Configured, chosen, is_whole, require
+from simulator.nn.option import Configured, chosen, is_whole, made, require
 
 Array = NDArray[np.float64]
 Shape = tuple[int, ...]
@@ -212,7 +212,7 @@ class ForgetGate(Initializer):
     rest: str | Initializer
 
     def __call__(self, shape: Shape, rng: np.random.Generator | None = None) -> Array:
-        gates = _made(self.rest)(shape, rng).reshape(4, -1)
+        gates = _object(self.rest)(shape, rng).reshape(4, -1)
         gates[1] = 1.0
         return gates.reshape(shape)
 
@@ -253,14 +253,13 @@ TYPES = {cls.__name__: cls for cls in INITIALIZERS.values()}
 def initializer_of(value: object) -> str | Initializer:
     """An initializer or its name, from one of them or from a table with its type and options."""
     if isinstance(value, dict):
-        options = dict(value)
-        return chosen("An initializer's type", options.pop("type", ""), TYPES)(**options)
+        return made("An initializer's type", value, TYPES)
     if not isinstance(value, Initializer):
         chosen("An initializer", value, INITIALIZERS)
     return value  # type: ignore[return-value]  # the table's keys are texts
 
 
-def _made(value: str | Initializer) -> Initializer:
+def _object(value: str | Initializer) -> Initializer:
     return INITIALIZERS[value]() if isinstance(value, str) else value
 
 
@@ -269,9 +268,9 @@ def initial(initializer: str | Initializer, rng: np.random.Generator, shape: Sha
 
     To DECIMALS, or to the two leading digits of the largest where all are small.
     """
-    made = _made(initializer)
-    found = made(shape, rng)
+    initializer = _object(initializer)
+    found = initializer(shape, rng)
     largest = np.abs(found).max(initial=0.0)
-    if total > TYPED or isinstance(made, Constant) or largest == 0:
+    if total > TYPED or isinstance(initializer, Constant) or largest == 0:
         return found
     return np.round(found, max(DECIMALS, 1 - math.floor(math.log10(largest)))) + 0.0

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from simulator.nn.option import Configured, chosen
 from simulator.tape import namespace as tape
@@ -88,6 +89,11 @@ class LossOption(Configured):
     from_logits: bool = False
     delta: float = 1.0
 
+    def described(self) -> str | dict[str, Any]:
+        """Its name or, with options, a table of type and options; `loss_of` takes both."""
+        options = {name: value for name, value in self.config().items() if name != "key"}
+        return {"type": self.key, **options} if options else self.key
+
 
 def MeanSquaredError() -> LossOption:
     return LossOption("mean_squared_error")
@@ -114,9 +120,12 @@ def SparseCategoricalCrossentropy(from_logits: bool = False) -> LossOption:
 
 
 def loss_of(value: object) -> LossOption:
-    """A loss with options, or the one that a name stands for."""
+    """A loss with options, or the one that a name, or a table of type and options, stands for."""
     if isinstance(value, LossOption):
         return value
+    if isinstance(value, dict):
+        options = dict(value)
+        return replace(loss_of(options.pop("type", "")), **options)
     name = SHORT.get(value, value) if isinstance(value, str) else value
     chosen("A loss", name, LOSSES)
     return LossOption(str(name))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.nn.option import Configured, chosen, require
+from simulator.nn.option import Configured, chosen, made, require
 
 Array = NDArray[Any]
 SMALL = 1e-7
@@ -181,14 +181,21 @@ METRICS: dict[str, type[Metric]] = {
     "precision": Precision,
     "recall": Recall,
 }
+TYPES = {cls.__name__: cls for cls in METRICS.values()}
 SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error"}
 ACCURACY = {"one-hot": "categorical_accuracy", "classes": "sparse_categorical_accuracy", "bits": "binary_accuracy"}
 
 
 def metric_of(value: object, labels: str) -> Metric:
-    """A metric, or the one that a name stands for; "accuracy" is the one that goes with the loss's labels."""
+    """A metric, or the one that a name, or a table of type and options, stands for.
+
+    "accuracy" is the one that goes with the loss's labels.
+    """
+    if isinstance(value, dict):
+        value = made("A metric's type", value, TYPES)
     if isinstance(value, Metric):
-        value.name = value.name or next(name for name, cls in METRICS.items() if type(value) is cls)
+        names = {cls: name for name, cls in METRICS.items()}
+        value.name = value.name or names.get(type(value), type(value).__name__)
         return value
     name = str(value).lower() if isinstance(value, str) else value
     key = ACCURACY.get(labels, "binary_accuracy") if name in ("accuracy", "acc") else SHORT.get(str(name), name)

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from simulator.errors import SettingError, ShapeError
 from simulator.nn.backend import backend_named, network_on, precision_of
-from simulator.nn.backend.network import Network
+from simulator.nn.backend.network import CARRIED, Network
 from simulator.nn.basic import Embedding, Input, InputLayer
 from simulator.nn.callback import Callback, History
 from simulator.nn.feed import Arrays, DataSet, Feed, batch_checked, feed_of, opened
@@ -70,7 +70,13 @@ class Model:
         self.metrics: list[Metric] = []
         self.backend = ""
         self.stop_training = False
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let the next training begin anew."""
         self._networks: dict[str, Network] = {}  # by the backend's name
+        self._remembered: dict[str, Any] = {}
+        self._trained: Network | None = None
 
     def _join(self, inputs: Tensor, outputs: Tensor) -> None:
         """Number the layers between input and output, and give them their first weights."""
@@ -184,7 +190,7 @@ class Model:
         found = chosen("A loss", name, LOSSES)
         self.metrics = [metric_of(metric, found.labels) for metric in metrics]
         self.backend = backend_named(backend) if backend else ""
-        self._networks = {}
+        self._forget()
         self._check_loss(name)
         self.loss = name
         self._choose_trained()
@@ -458,10 +464,29 @@ class Model:
             if self.loss:
                 network.optimizer, network.loss = self.optimizer, self.loss
                 network.delta, network.from_logits = self.loss_option.delta, self.loss_option.from_logits
+            if self._remembered:
+                network.restore(self._remembered | self._by_name())
         elif any(mine is not theirs for mine, theirs in zip(values, network.held, strict=True)):
             network.write({(w.layer, w.spec.name): w.value for ws in self.weights.values() for w in ws})
         network.held = values
         return network
+
+    def memory(self) -> dict[str, Any]:
+        """What the training so far leaves: the number of steps, and by a weight's name what the optimizer remembers."""
+        if self._trained is None:
+            return self._remembered
+        left_out = self._by_name()
+        return {
+            name: a for name, a in self._trained.state().items() if name not in left_out and f"/{CARRIED}/" not in name
+        }
+
+    def remember(self, memory: dict[str, Any]) -> None:
+        """Go on training from what `memory` has left."""
+        self._forget()
+        self._remembered = memory
+
+    def _by_name(self) -> dict[str, Any]:
+        return {f"{w.layer}/{w.spec.name}": w.value for ws in self.weights.values() for w in ws}
 
     def reset_states(self) -> None:
         """Let the next batch start from zeros in stateful layers."""
@@ -472,6 +497,7 @@ class Model:
         """Take over the weights that the backend has trained."""
         network = self._networks.get(self._on(backend))
         if network is not None:
+            self._trained = network
             values = network.read()
             for w in (w for ws in self.weights.values() for w in ws):
                 value = values[w.layer, w.spec.name]
@@ -497,7 +523,11 @@ class Model:
         return found.astype(np.int64 if self._loss().labels == "classes" else dtype)
 
     def save(self, path: str | Path) -> Path:
-        """Write the model, compiled as it is, to a file that `nn.load_model` reads."""
+        """Write the model, compiled and trained as it is, to a file that `nn.load_model` reads.
+
+        Where it is computed is not part of it. Raises ModelError where the file can't be written, SettingError for
+        layers, metrics or optimizers of your own, which no file could bring back.
+        """
         return save_model(self, path)
 
     def save_weights(self, path: str | Path) -> Path:
@@ -603,7 +633,7 @@ class Sequential(Model):
             for layer in self._chain:
                 x = layer(x)
             self._join(self._source, x)
-            self._networks = {}
+            self._forget()
             if self.loss:
                 self._check_loss(self.loss)
 

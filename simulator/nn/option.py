@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any, Self, TypeVar
 
@@ -73,6 +73,12 @@ def chosen(what: str, name: object, table: Mapping[str, T]) -> T:
         return table[name]
     hint = did_you_mean(name, list(table)) if isinstance(name, str) else ""
     raise SettingError(f"{what} must be one of {', '.join(table)}. Received: {name!r}.{hint}")
+
+
+def made(what: str, table: Mapping[str, Any], types: Mapping[str, Callable[..., T]]) -> T:
+    """The object of a table with its type and options."""
+    options = dict(table)
+    return chosen(what, options.pop("type", ""), types)(**options)
 
 
 def one_of(what: str, name: object, names: Iterable[str]) -> None:

@@ -14,7 +14,7 @@ from simulator.nn.backend.operation import Cell, Operations, Shape, T
 from simulator.nn.basic import rate_checked, units_checked
 from simulator.nn.initializer import ForgetGate, Initializer
 from simulator.nn.layer import Layer, WeightSpec
-from simulator.nn.option import chosen, one_of, require
+from simulator.nn.option import chosen, made, one_of, require
 
 
 @dataclass(eq=False)
@@ -50,8 +50,9 @@ class Recurrent(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         units_checked(self)
+        self.activation = self.activation or "linear"
         for name in (self.activation, getattr(self, "recurrent_activation", "sigmoid")):
-            chosen("An activation", name or "linear", ACTIVATIONS)
+            chosen("An activation", name, ACTIVATIONS)
         for name in ("dropout", "recurrent_dropout"):
             rate_checked(self, name)
 
@@ -176,8 +177,7 @@ class Bidirectional(Layer):
 
     def __post_init__(self) -> None:
         if isinstance(self.layer, Mapping):
-            options = dict(self.layer)
-            self.layer = chosen("A recurrent layer's type", options.pop("type", ""), CELLS)(**options)
+            self.layer = made("A recurrent layer's type", self.layer, CELLS)
         rule = "Bidirectional takes a recurrent layer, such as nn.LSTM(8)."
         require(isinstance(self.layer, Recurrent), rule, type(self.layer).__name__)
         require(not self.layer.go_backwards, "Bidirectional takes a layer that goes forwards.", "go_backwards=True")

@@ -1,44 +1,66 @@
-"""Models in files: the network as TOML and the weights as safetensors, in one zip. Reading runs nothing.
+"""Models in files: JSON and safetensors in one zip. Reading runs nothing.
 
-network.toml         layers, options, and how the model was compiled, as every workbook of a network carries it
-weights.safetensors  every weight, by the layer's number and its name
+network.json           layers, options, and how the model was compiled; see `simulator.nn.description`
+weights.safetensors    every weight, by the layer's number and its name
+optimizer.safetensors  after training: the number of steps, and what the optimizer remembers of every weight
 """
 
 from __future__ import annotations
 
+import json
+import math
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from simulator.errors import ModelError, SimulatorError
+from simulator.errors import ModelError, SettingError, SimulatorError
 from simulator.files import replacing
+from simulator.nn.option import require
 
 if TYPE_CHECKING:
     from simulator.nn.model import Model
+    from simulator.nn.trace import Weight
 
-NETWORK, WEIGHTS = "network.toml", "weights.safetensors"
-LARGEST = 4 << 30  # bytes
+Arrays = dict[str, NDArray[Any]]
+NETWORK, WEIGHTS, OPTIMIZER = "network.json", "weights.safetensors", "optimizer.safetensors"
+BEFORE = "network.toml"  # up to version 0.4
+STEP = "step"
 
 
 def save_model(model: Model, path: str | Path) -> Path:
-    """Write a model beside path, then rename it. Raises ModelError when that can't be done."""
-    from simulator.nn.description import describe
+    """Write a model beside path, then rename it.
 
-    return _written(Path(path), {NETWORK: describe(model, 1).encode(), WEIGHTS: save(_arrays(model))})
+    Raises ModelError when that can't be done, SettingError for parts that no file could bring back.
+    """
+    from simulator.nn.description import NAMES, TYPES, table_of
+    from simulator.nn.metric import TYPES as METRICS
+
+    for part in (*model.layers, *model.metrics, model.optimizer):
+        name = type(part).__name__
+        rule = "A file can bring back the layers, metrics and optimizers of simulator.nn."
+        known = {**TYPES, **METRICS, **NAMES}.get(name) is type(part)
+        require(known, rule, name, "Keep the weights alone with save_weights.")
+    parts = {NETWORK: json.dumps(table_of(model), indent=1).encode(), WEIGHTS: save(_values(model))}
+    memory = model.memory()
+    return _written(Path(path), parts | ({OPTIMIZER: save(memory)} if memory else {}))
 
 
 def save_weights(model: Model, path: str | Path) -> Path:
     """Write the weights alone."""
-    return _written(Path(path), {WEIGHTS: save(_arrays(model))})
+    return _written(Path(path), {WEIGHTS: save(_values(model))})
 
 
 def load_model(path: str | Path) -> Model:
-    """A model as `Model.save` wrote it. Raises ModelError for a file that is damaged or something else.
+    """A model as `Model.save` wrote it: it goes on training where it stopped, stateful layers from zeros.
+
+    Raises ModelError for a file that is damaged or something else.
 
     >>> from simulator import nn
     >>> import tempfile
@@ -48,52 +70,103 @@ def load_model(path: str | Path) -> Model:
     ...     load_model(f"{folder}/a.keras").count_params()
     3
     """
-    from simulator.nn.description import read_description
-
-    parts = _read(Path(path), (NETWORK, WEIGHTS))
+    parts = _read(Path(path))
+    name = BEFORE if BEFORE in parts else NETWORK
+    _require_parts(parts, path, name, WEIGHTS)
     try:
-        model = read_description(parts[NETWORK].decode(), Path(), with_data=False).model
-    except (SimulatorError, UnicodeDecodeError, RecursionError) as error:
-        raise ModelError(_refused(path, f"{NETWORK} that can't be read ({error})")) from None
+        model = _network(parts[name], name)
+    except (SimulatorError, ValueError, RecursionError) as error:
+        raise ModelError(_refused(path, f"{name} that can't be read ({error})")) from None
     _take(model, parts[WEIGHTS], path)
+    if OPTIMIZER in parts:
+        model.remember(_memory(model, parts[OPTIMIZER], path))
     return model
 
 
 def load_weights(model: Model, path: str | Path) -> None:
     """Take the weights of a file, of a whole model or alone. Raises ModelError when they don't fit."""
-    _take(model, _read(Path(path), (WEIGHTS,))[WEIGHTS], path)
+    parts = _read(Path(path))
+    _require_parts(parts, path, WEIGHTS)
+    _take(model, parts[WEIGHTS], path)
 
 
-def _arrays(model: Model) -> dict[str, Any]:
-    return {f"{w.layer}/{w.spec.name}": np.ascontiguousarray(w.value) for ws in model.weights.values() for w in ws}
+def _network(data: bytes, name: str) -> Model:
+    from simulator.nn.description import model_of, read_description
+
+    if name == BEFORE:
+        return read_description(data.decode(), Path(), with_data=False).model
+    return model_of(json.loads(data.decode(), parse_constant=_no_number))
+
+
+def _no_number(name: str) -> None:
+    raise SettingError(f"JSON has finite numbers. Received: {name}.")
+
+
+def _weights(model: Model) -> dict[str, Weight]:
+    return {f"{w.layer}/{w.spec.name}": w for ws in model.weights.values() for w in ws}
+
+
+def _values(model: Model) -> Arrays:
+    return {name: np.ascontiguousarray(w.value) for name, w in _weights(model).items()}
 
 
 def _take(model: Model, data: bytes, path: str | Path) -> None:
-    try:
-        arrays = load(data)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise ModelError(_refused(path, f"{WEIGHTS} that can't be read ({error})")) from None
-    mine = {f"{w.layer}/{w.spec.name}": w for ws in model.weights.values() for w in ws}
+    arrays, mine = _arrays(data, WEIGHTS, path), _weights(model)
     if set(arrays) != set(mine):
         odd = sorted(set(arrays) ^ set(mine))
         raise ModelError(_refused(path, f"other weights than the network's, such as '{odd[0]}'"))
     for name, w in mine.items():
-        if arrays[name].shape != w.spec.shape or arrays[name].dtype.kind != "f":
-            raise ModelError(_refused(path, f"'{name}' of shape {arrays[name].shape}, not {w.spec.shape}"))
-        if not np.isfinite(arrays[name]).all():
-            raise ModelError(_refused(path, f"'{name}' with numbers that are not finite"))
+        _require_shape(name, arrays[name], w.spec.shape, path)
     for name, w in mine.items():
         w.value = arrays[name].astype(float)
 
 
-def _read(path: Path, names: tuple[str, ...]) -> dict[str, bytes]:
+def _memory(model: Model, data: bytes, path: str | Path) -> Arrays:
+    """What the optimizer remembers: the number of steps, and arrays like the weights."""
+    arrays, mine = _arrays(data, OPTIMIZER, path), _weights(model)
+    for name, array in arrays.items():
+        weight = name.rpartition("/")[0]
+        if name != STEP and weight not in mine:
+            raise ModelError(_refused(path, f"'{name}', which belongs to no weight of the network"))
+        _require_shape(name, array, (1,) if name == STEP else mine[weight].spec.shape, path)
+    step = arrays.get(STEP, np.full(1, -1.0))[0]
+    if step < 0 or step != math.floor(step):
+        raise ModelError(_refused(path, f"{OPTIMIZER} without a number of steps"))
+    return arrays
+
+
+def _arrays(data: bytes, name: str, path: str | Path) -> Arrays:
+    """The arrays of a part of the file, all of finite numbers."""
+    try:
+        arrays = load(data)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise ModelError(_refused(path, f"{name} that can't be read ({error})")) from None
+    for key, array in arrays.items():
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise ModelError(_refused(path, f"'{key}' with numbers that are not finite"))
+    return arrays
+
+
+def _require_shape(name: str, array: NDArray[Any], shape: tuple[int, ...], path: str | Path) -> None:
+    if array.shape != shape:
+        raise ModelError(_refused(path, f"'{name}' of shape {array.shape}, not {shape}"))
+
+
+def _require_parts(parts: Mapping[str, bytes], path: str | Path, *names: str) -> None:
+    if any(name not in parts for name in names):
+        raise ModelError(_refused(path, f"a zip without {' and '.join(names)}"))
+
+
+def _read(path: Path) -> dict[str, bytes]:
+    """The parts of a file that are known here. They aren't compressed, so that none is larger than the file."""
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(archive.getinfo(name).file_size for name in names) > LARGEST:
-                raise ModelError(_refused(path, f"more than {LARGEST >> 30} GiB"))
-            return {name: archive.read(name) for name in names}
-    except KeyError:
-        raise ModelError(_refused(path, f"a zip without {' and '.join(names)}")) from None
+            found = [info for info in archive.infolist() if info.filename in (NETWORK, BEFORE, WEIGHTS, OPTIMIZER)]
+            if any(info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size for info in found):
+                raise ModelError(_refused(path, "a zip with compressed parts"))
+            return {info.filename: archive.read(info) for info in found}
+    except ModelError:
+        raise
     except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError) as error:
         raise ModelError(_refused(path, getattr(error, "strerror", None) or str(error))) from None
 

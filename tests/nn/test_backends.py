@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -239,6 +240,27 @@ def test_what_is_random_on_cupy_has_its_share_and_goes_on_after_a_pause() -> Non
     second.fit(x, y, batch_size=5, epochs=4, initial_epoch=2, verbose=0)
     for a, b in zip(whole.get_weights(), second.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@everywhere
+def test_a_saved_network_goes_on_training_as_if_never_saved(backend: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(12, 5)), rng.normal(size=(12, 2))
+
+    def network() -> nn.Model:
+        model = nn.Sequential([nn.Input((5,)), nn.Dense(4, "tanh"), nn.Dense(2)], seed=4)
+        return model.compile(nn.Adam(0.01), "mse", backend=backend)
+
+    whole, half = network(), network()
+    whole.fit(x, y, batch_size=5, epochs=4, verbose=0)
+    half.fit(x, y, batch_size=5, epochs=2, verbose=0)
+    once = nn.load_model(half.save(tmp_path / "a.keras"))
+    once.predict(x, backend=backend)  # the network is there, and has not trained
+    twice = nn.load_model(once.save(tmp_path / "b.keras"))
+    for model in (once, twice):
+        model.fit(x, y, batch_size=5, epochs=4, initial_epoch=2, verbose=0, backend=backend)
+        for a, b in zip(whole.get_weights(), model.get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_a_network_goes_from_backend_to_backend() -> None:

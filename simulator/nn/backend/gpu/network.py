@@ -191,7 +191,8 @@ class GpuNetwork(Network):
             self._enter(self.weights[number][name].value, value)
 
     def state(self) -> dict[str, HostArray]:
-        found: dict[str, HostArray] = {"step": np.array([self.step_number], np.float64)}
+        found = dict(self._states) if self._update is None else {}
+        found["step"] = np.array([self.step_number], np.float64)
         states = self._update.states if self._update is not None else {}
         for name, w in self._named():
             found[name] = w.value.get()
