@@ -5,7 +5,8 @@ A student's mistake is a returned value, never an exception.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import NoReturn
 
 
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
@@ -16,6 +17,23 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     """
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def missing(module: str, names: Sequence[str]) -> Callable[[str], NoReturn]:
+    """The `__getattr__` of a module with these names: it raises AttributeError with the nearest of them, or with all.
+
+    It stands under `if not TYPE_CHECKING`: a type checker would take every name for one that is there.
+
+    >>> missing("simulator.nn.layers", ["Conv2D", "Dense"])("Dens")
+    Traceback (most recent call last):
+    AttributeError: simulator.nn.layers has no Dens. Did you mean 'Dense'?
+    """
+
+    def of(name: str) -> NoReturn:
+        advice = did_you_mean(name, names) or f" It has {', '.join(names)}."
+        raise AttributeError(f"{module} has no {name}.{advice}", name=name, obj=None)  # Python adds no hint of its own
+
+    return of
 
 
 class SimulatorError(Exception):

@@ -6,6 +6,9 @@
 13
 """
 
+from typing import TYPE_CHECKING
+
+from simulator.errors import missing
 from simulator.nn import (
     callbacks,
     datasets,
@@ -18,43 +21,7 @@ from simulator.nn import (
     regularizers,
     utils,
 )
-from simulator.nn.augmentation import RandomFlip, RandomRotation, RandomZoom
-from simulator.nn.basic import (
-    ELU,
-    Activation,
-    Add,
-    Average,
-    BatchNormalization,
-    Concatenate,
-    Dense,
-    Dropout,
-    Embedding,
-    Flatten,
-    GaussianNoise,
-    Input,
-    LayerNormalization,
-    LeakyReLU,
-    MultiHeadAttention,
-    Multiply,
-    ReLU,
-    Rescaling,
-    Reshape,
-    Softmax,
-)
-from simulator.nn.convolution import (
-    AveragePooling1D,
-    AveragePooling2D,
-    Conv1D,
-    Conv2D,
-    Conv2DTranspose,
-    GlobalAveragePooling1D,
-    GlobalAveragePooling2D,
-    GlobalMaxPooling1D,
-    GlobalMaxPooling2D,
-    MaxPooling1D,
-    MaxPooling2D,
-)
-from simulator.nn.features import Features
+from simulator.nn.layers import *  # noqa: F403
 from simulator.nn.model import Model, Sequential
 from simulator.nn.optimizer import (
     SGD,
@@ -67,65 +34,23 @@ from simulator.nn.optimizer import (
     RMSprop,
     StepDecay,
 )
-from simulator.nn.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 from simulator.nn.regularizer import L1, L1L2, L2
-from simulator.nn.resizing import Resizing
 from simulator.nn.store import load_model
 
 __all__ = [
-    "ELU",
-    "GRU",
     "L1",
     "L1L2",
     "L2",
-    "LSTM",
     "SGD",
-    "Activation",
     "Adagrad",
     "Adam",
     "AdamW",
-    "Add",
-    "Average",
-    "AveragePooling1D",
-    "AveragePooling2D",
-    "BatchNormalization",
-    "Bidirectional",
-    "Concatenate",
-    "Conv1D",
-    "Conv2D",
-    "Conv2DTranspose",
     "CosineDecay",
-    "Dense",
-    "Dropout",
-    "Embedding",
     "ExponentialDecay",
-    "Features",
-    "Flatten",
-    "GaussianNoise",
-    "GlobalAveragePooling1D",
-    "GlobalAveragePooling2D",
-    "GlobalMaxPooling1D",
-    "GlobalMaxPooling2D",
-    "Input",
     "InverseTimeDecay",
-    "LayerNormalization",
-    "LeakyReLU",
-    "MaxPooling1D",
-    "MaxPooling2D",
     "Model",
-    "MultiHeadAttention",
-    "Multiply",
     "RMSprop",
-    "RandomFlip",
-    "RandomRotation",
-    "RandomZoom",
-    "ReLU",
-    "Rescaling",
-    "Reshape",
-    "Resizing",
     "Sequential",
-    "SimpleRNN",
-    "Softmax",
     "StepDecay",
     "callbacks",
     "datasets",
@@ -139,3 +64,7 @@ __all__ = [
     "regularizers",
     "utils",
 ]
+__all__ += layers.__all__
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__, __all__)

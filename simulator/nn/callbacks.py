@@ -1,5 +1,8 @@
 """All callbacks, as Keras groups them."""
 
+from typing import TYPE_CHECKING
+
+from simulator.errors import missing
 from simulator.nn.callback import (
     Callback,
     CSVLogger,
@@ -21,3 +24,6 @@ __all__ = [
     "ModelCheckpoint",
     "ReduceLROnPlateau",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__, __all__)

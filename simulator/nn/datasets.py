@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from simulator.datasets.image import load_bytes
+from simulator.errors import missing
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
@@ -25,3 +27,8 @@ class DataSet:
 
 
 mnist, fashion_mnist = DataSet("mnist"), DataSet("fashion-mnist")
+
+__all__ = ["fashion_mnist", "mnist"]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__, __all__)

@@ -1,5 +1,8 @@
 """All first weights, as Keras groups them; layers take them, or their names, such as "he_normal"."""
 
+from typing import TYPE_CHECKING
+
+from simulator.errors import missing
 from simulator.nn.initializer import (
     INITIALIZERS,
     Constant,
@@ -35,3 +38,6 @@ __all__ = [
     "TruncatedNormal",
     "Zeros",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__, __all__)

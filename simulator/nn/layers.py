@@ -1,5 +1,8 @@
 """All layers, as Keras groups them."""
 
+from typing import TYPE_CHECKING
+
+from simulator.errors import missing
 from simulator.nn.augmentation import RandomFlip, RandomRotation, RandomZoom
 from simulator.nn.basic import (
     ELU,
@@ -84,3 +87,6 @@ __all__ = [
     "SimpleRNN",
     "Softmax",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__, __all__)

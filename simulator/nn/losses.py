@@ -1,5 +1,8 @@
 """All losses, as Keras groups them."""
 
+from typing import TYPE_CHECKING
+
+from simulator.errors import missing
 from simulator.nn.loss import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -17,3 +20,6 @@ __all__ = [
     "MeanSquaredError",
     "SparseCategoricalCrossentropy",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__, __all__)

@@ -1,5 +1,8 @@
 """All metrics, as Keras groups them."""
 
+from typing import TYPE_CHECKING
+
+from simulator.errors import missing
 from simulator.nn.metric import (
     BinaryAccuracy,
     CategoricalAccuracy,
@@ -25,3 +28,6 @@ __all__ = [
     "SparseCategoricalAccuracy",
     "confusion_matrix",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__, __all__)

@@ -1,5 +1,8 @@
 """Models and how they are read back, as Keras groups them."""
 
+from typing import TYPE_CHECKING
+
+from simulator.errors import missing
 from simulator.nn.model import Model, Sequential
 from simulator.nn.store import load_model
 
@@ -8,3 +11,6 @@ __all__ = [
     "Sequential",
     "load_model",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__, __all__)

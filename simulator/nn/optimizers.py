@@ -1,5 +1,8 @@
 """All optimizers and schedules, as Keras groups them."""
 
+from typing import TYPE_CHECKING
+
+from simulator.errors import missing
 from simulator.nn import optimizer as schedules
 from simulator.nn.optimizer import SGD, Adagrad, Adam, AdamW, RMSprop
 
@@ -11,3 +14,6 @@ __all__ = [
     "RMSprop",
     "schedules",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__, __all__)

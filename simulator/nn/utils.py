@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from simulator.errors import missing
 from simulator.nn.dataset import image_dataset_from_directory, timeseries_dataset_from_array
 from simulator.nn.option import require
 from simulator.nn.picture import array_to_img, img_to_array, load_img
@@ -26,6 +27,9 @@ __all__ = [
     "timeseries_dataset_from_array",
     "to_categorical",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = missing(__name__, __all__)
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float32]:
