@@ -367,6 +367,7 @@ def playground(
 ) -> None:
     """Run the playground lessons many times: a workbook, a picture and an answer each."""
     from simulator.lessons.playground import PLAYGROUND, find_playground
+    from simulator.report.output import write_text
     from simulator.report.playground import build_playground, draw_outcome, page_of
 
     workbooks, reports = out / "workbooks" / "playground", out / "reports" / "playground"
@@ -381,7 +382,7 @@ def playground(
         outcomes.append(outcome)
     if not names:
         link = "../../workbooks/playground/{}.xlsx"
-        (reports / "README.md").write_text(page_of(outcomes, lambda lesson: link.format(lesson.name)), encoding="utf-8")
+        write_text(reports / "README.md", page_of(outcomes, lambda lesson: link.format(lesson.name)))
     raise typer.Exit(0 if agrees else 1)
 
 

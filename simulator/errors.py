@@ -65,7 +65,7 @@ class DataError(SimulatorError, OSError):
 
 
 class ModelError(SimulatorError, OSError):
-    """A saved model that can't be read or written."""
+    """A saved model, or what is kept of its training, that can't be read or written."""
 
 
 class TrainingError(SimulatorError, ArithmeticError):

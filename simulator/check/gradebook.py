@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +10,7 @@ from typing import NamedTuple
 from simulator.check.feedback import label
 from simulator.check.marking import Marking, Status
 from simulator.errors import WorkbookError
+from simulator.files import replacing
 
 COMMANDS = ("=", "+", "-", "@", "\t", "\r", "\n")  # a text that begins so may be taken for a formula
 
@@ -54,23 +53,18 @@ def write_gradebook(rows: Iterable[Row], path: Path) -> Path:
 
     UTF-8 with a byte order mark, for Excel. Raises WorkbookError when the file can't be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # A file's name need not be Unicode; what can't be written becomes a question mark.
-        with part.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
+        with replacing(path) as part, part.open("w", encoding="utf-8-sig", errors="replace", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(name.replace("_", " ") for name in Row._fields)
             writer.writerows(map(_field, row) for row in rows)
-        part.replace(path)
     except OSError as error:
         raise WorkbookError(
             f"A gradebook can only be written to a folder that allows it and over a file that is not open. "
             f"Received: '{path}' ({error.strerror}). Close it, or choose another place."
         ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
     return path
 
 

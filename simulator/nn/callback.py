@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
+from simulator.errors import ModelError, SettingError
+from simulator.files import append, replacing, require_place
 from simulator.nn.option import Configured, one_of, require
 
 if TYPE_CHECKING:
@@ -125,8 +128,17 @@ class ModelCheckpoint(Configured, Callback):
             if self.best is not None and not self.better(value, self.best, 0.0):
                 return
             self.best = value
-        path = str(self.filepath).format(epoch=epoch + 1, **(logs or {}))
+        path = self._path({"epoch": epoch + 1, **(logs or {})})
         self.model.save_weights(path) if self.save_weights_only else self.model.save(path)
+
+    def _path(self, numbers: Mapping[str, float]) -> str:
+        try:
+            return str(self.filepath).format(**numbers)
+        except (LookupError, ValueError, AttributeError) as error:
+            raise SettingError(
+                f"ModelCheckpoint's filepath may have {', '.join(f'{{{name}}}' for name in numbers)} in it. "
+                f"Received: '{self.filepath}' ({error})."
+            ) from None
 
 
 @dataclass
@@ -184,7 +196,10 @@ class ReduceLROnPlateau(Configured, Callback):
 
 @dataclass
 class CSVLogger(Configured, Callback):
-    """Writes a row per epoch."""
+    """Writes a row per epoch, after those of an earlier training or, without append, in their place.
+
+    Raises ModelError where the file can't be written; what is in it stays.
+    """
 
     filename: str = ""
     separator: str = ","
@@ -194,19 +209,35 @@ class CSVLogger(Configured, Callback):
         require(bool(str(self.filename)), "CSVLogger needs a filename.", repr(self.filename))
         path = Path(self.filename)
         self.has_heading = self.append and path.exists() and path.stat().st_size > 0
-        self.file: TextIO = path.open("a" if self.append else "w", newline="", encoding="utf-8")
-        self.rows: Any = csv.writer(self.file, delimiter=self.separator)
+        self.goes_on = self.append
+        self._do(lambda: append(path, b"") if self.append else require_place(path))
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
+        text = io.StringIO()
+        rows = csv.writer(text, delimiter=self.separator)
         if not self.has_heading:
-            self.rows.writerow(["epoch", *logs])
-            self.has_heading = True
-        self.rows.writerow([epoch, *logs.values()])
-        self.file.flush()
+            rows.writerow(["epoch", *logs])
+        rows.writerow([epoch, *logs.values()])
+        self._do(lambda: self._write(Path(self.filename), text.getvalue().encode()))
+        self.has_heading = self.goes_on = True
 
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        self.file.close()
+    def _write(self, path: Path, rows: bytes) -> None:
+        """Add the rows to the file, or begin it with them, in place of an earlier one."""
+        if self.goes_on:
+            append(path, rows)
+            return
+        with replacing(path) as part:
+            part.write_bytes(rows)
+
+    def _do(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            raise ModelError(
+                f"CSVLogger needs a file that can be written. Received: '{self.filename}' ({error.strerror}). "
+                "Make room, or choose another filename; the rows that are in it stay."
+            ) from None
 
 
 @dataclass

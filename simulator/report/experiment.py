@@ -13,7 +13,7 @@ from simulator.book.experiment import experiment_workbook
 from simulator.experiments.experiment import listed
 from simulator.experiments.run import Outcome
 from simulator.report.figure import Lines, draw_figure
-from simulator.report.paper import write_text
+from simulator.report.output import write_text
 from simulator.report.pictures import draw_pictures
 from simulator.report.series import draw_series, told_series
 from simulator.report.text import written_table

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from simulator.report.output import write_bytes
 from simulator.sheet.style import INK, LINE, MUTED, SCALE
 
 Array = NDArray[np.float64]
@@ -252,10 +253,8 @@ Drawn = Plane | Curves | Histogram | Strips | Bars | Lines | Confusion | Picture
 
 
 def draw_figure(path: Path, title: str, panels: Sequence[Drawn]) -> Path:
-    """The panels side by side, as a PNG; the same panels give the same file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(figure_of(title, panels))
-    return path
+    """The panels side by side, as a PNG; the same panels give the same file. Raises WorkbookError."""
+    return write_bytes(path, figure_of(title, panels))
 
 
 def figure_of(title: str, panels: Sequence[Drawn], *, stacked: bool = False) -> bytes:

@@ -16,7 +16,8 @@ from simulator.errors import SettingError
 from simulator.lessons import LESSONS
 from simulator.lessons.variant import file_name
 from simulator.report.marking import Summary, class_figure, class_page, count_text, points_text
-from simulator.report.paper import RESULTS, Paper, Result, Task, earlier, failed, mark_paper, write_text
+from simulator.report.output import write_text
+from simulator.report.paper import RESULTS, Paper, Result, Task, earlier, failed, mark_paper
 from simulator.report.pool import SECONDS, Lost, outcomes
 
 WORKBOOKS = (".xlsx", ".xlsm")

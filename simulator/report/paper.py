@@ -21,10 +21,10 @@ from simulator.check.marking import Marking, OwnError
 from simulator.check.rubric import DEFAULT, Rubric, read_rubric, score
 from simulator.check.tolerance import RELATIVE
 from simulator.errors import SettingError, SimulatorError, WorkbookError
-from simulator.files import replacing
 from simulator.lessons import find_lesson
 from simulator.nn.option import chosen, require
 from simulator.report.marking import SIGNS, Summary, student_page, summary_of
+from simulator.report.output import write_text
 from simulator.xlsx.annotate import Annotation
 from simulator.xlsx.marked_copy import write_marked_copy
 from simulator.xlsx.submission import read_submission
@@ -249,17 +249,3 @@ def _remove_outputs(paper: Paper) -> None:
     for path in _outputs(paper):
         with contextlib.suppress(OSError):
             path.unlink()
-
-
-def write_text(path: Path, text: str) -> Path:
-    """Write a text beside path, then rename. Raises WorkbookError when that can't be done."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part:
-            part.write_text(text, encoding="utf-8", errors="replace", newline="\n")
-    except OSError as error:
-        raise WorkbookError(
-            f"Results can only be written to a folder that allows it. Received: '{path}' ({error.strerror}). "
-            "Choose another place with --out."
-        ) from error
-    return path

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.errors import WorkbookError
+from simulator.files import replacing
 from simulator.lessons.setting import CHECK
 from simulator.xlsx.recalculate import EMBEDDED, ENGINES, LIBREOFFICE
 from simulator.xlsx.tolerance import policy_of
@@ -96,11 +97,10 @@ def write_report(verifications: Sequence[Verification], path: Path) -> None:
         for v, f in wrong:
             text += [f"- {v.path.name}: {m}" for m in f.mismatches]
     text += ["", f"Python {platform.python_version()}, {platform.system()} {platform.machine()}.", ""]
-    part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text("\n".join(text), encoding="utf-8")
-        part.replace(path)
+        with replacing(path) as part:
+            part.write_text("\n".join(text), encoding="utf-8")
     except OSError as error:
         raise WorkbookError(
             f"A report can only be written to a folder that allows it. Received: '{path}' ({error.strerror}). "

@@ -171,6 +171,15 @@ def test_a_log_has_a_row_per_epoch(tmp_path: Path) -> None:
     assert float(rows[-1][1]) == history["loss"][-1]
 
 
+def test_a_checkpoint_with_a_number_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    keep = callbacks.ModelCheckpoint(str(tmp_path / "{val_loss:.2f}.keras"))
+    with pytest.raises(SettingError) as caught:
+        network().fit(*blobs(), callbacks=[keep])
+    assert str(caught.value) == (
+        f"ModelCheckpoint's filepath may have {{epoch}}, {{loss}} in it. Received: '{keep.filepath}' ('val_loss')."
+    )
+
+
 # What is refused
 
 REFUSED: list[tuple[Callable[[nn.Model], Any], type[SimulatorError], str]] = [
