@@ -53,11 +53,13 @@ class Arrays:
         return -(-len(self.data.x) // self.size)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
-        order = np.arange(len(self.data.x))
-        if self.seed is not None:
+        count = len(self.data.x)
+        order = None if self.seed is None else np.arange(count)
+        if order is not None:
             np.random.default_rng((self.seed, epoch)).shuffle(order)
-        for start in range(0, len(order), self.size):
-            chosen = order[start : start + self.size]
+        for start in range(0, count, self.size):
+            part = slice(start, start + self.size)
+            chosen = part if order is None else order[part]
             yield Batch(*(None if a is None else a[chosen] for a in self.data))  # type: ignore[arg-type]
 
     def split(self, share: float) -> tuple[Arrays, Arrays]:
