@@ -54,9 +54,9 @@ class Arrays:
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         count = len(self.data.x)
-        order = None if self.seed is None else np.arange(count)
-        if order is not None:
-            np.random.default_rng((self.seed, epoch)).shuffle(order)
+        order: Array | None = None
+        if self.seed is not None:
+            order = np.random.default_rng((self.seed, epoch)).permutation(count)
         for start in range(0, count, self.size):
             part = slice(start, start + self.size)
             chosen = part if order is None else order[part]
