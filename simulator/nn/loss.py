@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from simulator.nn.option import Configured, chosen
+from simulator.nn.option import Configured, chosen, require
 from simulator.tape import namespace as tape
 from simulator.tape.expression import Expression, literal
 
@@ -78,16 +78,54 @@ LOSSES = {
 }
 
 
+SMOOTHED = ("binary_crossentropy", "categorical_crossentropy")
+
+
 @dataclass
 class LossOption(Configured):
     """A loss with its options; Keras's classes are made of it.
 
-    from_logits: the network gives sums that no sigmoid or softmax has been taken of; delta is that of the Huber loss.
+    from_logits: the network gives sums that no sigmoid or softmax has been taken of; delta is that of the Huber loss;
+    label_smoothing is the share of a label that is spread over all classes, from 0 to below 1.
     """
 
     key: str = "mean_squared_error"
     from_logits: bool = False
     delta: float = 1.0
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(self.delta > 0, "delta is a number above 0.", self.delta)
+        require(0 <= self.label_smoothing < 1, "label_smoothing is a share from 0 to below 1.", self.label_smoothing)
+        rule = f"label_smoothing goes with {' and '.join(SMOOTHED)}."
+        require(not self.label_smoothing or self.key in SMOOTHED, rule, self.key)
+
+    @property
+    def loss(self) -> Loss:
+        """The loss of labels as they are learnt."""
+        found = LOSSES[self.key]
+
+        def cost(y: E, p: E, name: Name) -> E:
+            return found.cost(name(self.smoothed(y), "Y smooth", "labels as they are learnt"), p, name)
+
+        return replace(found, cost=cost) if self.label_smoothing else found
+
+    def smoothed(self, y: Any) -> Any:
+        """The labels (N, ..., K) as they are learnt.
+
+        >>> BinaryCrossentropy(label_smoothing=0.2).smoothed(1.0)
+        0.9
+        """
+        share = self.label_smoothing
+        if not share:
+            return y
+        return y * (1 - share) + share / (2 if self.key == "binary_crossentropy" else y.shape[-1])
+
+    def require_plain(self, rule: str, advice: str = "") -> None:
+        """Raises SettingError for options that equations don't have."""
+        options = {name: value for name, value in self.config().items() if name in ("from_logits", "delta")}
+        received = ", ".join(f"{name}={value}" for name, value in options.items())
+        require(not options, f"{rule} a loss of probabilities, and a Huber loss with delta 1.", received, advice)
 
     def described(self) -> str | dict[str, Any]:
         """Its name or, with options, a table of type and options; `loss_of` takes both."""
@@ -107,12 +145,14 @@ def Huber(delta: float = 1.0) -> LossOption:
     return LossOption("huber", delta=delta)
 
 
-def BinaryCrossentropy(from_logits: bool = False) -> LossOption:
-    return LossOption("binary_crossentropy", from_logits)
+def BinaryCrossentropy(from_logits: bool = False, label_smoothing: float = 0.0) -> LossOption:
+    """With label_smoothing=s, labels 0 and 1 are s/2 and 1 - s/2."""
+    return LossOption("binary_crossentropy", from_logits, label_smoothing=label_smoothing)
 
 
-def CategoricalCrossentropy(from_logits: bool = False) -> LossOption:
-    return LossOption("categorical_crossentropy", from_logits)
+def CategoricalCrossentropy(from_logits: bool = False, label_smoothing: float = 0.0) -> LossOption:
+    """With label_smoothing=s and K classes, labels 0 and 1 are s/K and 1 - s + s/K."""
+    return LossOption("categorical_crossentropy", from_logits, label_smoothing=label_smoothing)
 
 
 def SparseCategoricalCrossentropy(from_logits: bool = False) -> LossOption:

@@ -89,6 +89,14 @@ class MeanSquaredError(Metric):
 
 
 @dataclass
+class RootMeanSquaredError(MeanSquaredError):
+    """The root of the mean of (P - Y)^2."""
+
+    def result(self) -> float:
+        return math.sqrt(super().result())
+
+
+@dataclass
 class MeanAbsoluteError(Metric):
     """The mean of |P - Y|."""
 
@@ -110,17 +118,17 @@ class Perplexity(Metric):
 
 @dataclass
 class _OfPositives(Metric):
-    """Counts of what was predicted and what is so; class_id takes one class of several."""
+    """Counts of predictions above the threshold and of what is so; class_id takes one class of several."""
 
-    threshold: float = 0.5
+    thresholds: float = 0.5
     class_id: int | None = None
 
     def hits(self, y: Array, p: Array) -> tuple[Array, Array]:
         """(said, so), booleans."""
         if self.class_id is None:
-            return p > self.threshold, _like(y, p) > 0.5
-        so = y.argmax(-1) if y.shape == p.shape else _classes(y, p)
-        return p.argmax(-1) == self.class_id, so == self.class_id
+            return p > self.thresholds, _like(y, p) > 0.5
+        so = y[..., self.class_id] > 0.5 if y.shape == p.shape else _classes(y, p) == self.class_id
+        return p[..., self.class_id] > self.thresholds, so
 
 
 @dataclass
@@ -176,6 +184,7 @@ METRICS: dict[str, type[Metric]] = {
     "sparse_categorical_accuracy": SparseCategoricalAccuracy,
     "regression_accuracy": RegressionAccuracy,
     "mean_squared_error": MeanSquaredError,
+    "root_mean_squared_error": RootMeanSquaredError,
     "mean_absolute_error": MeanAbsoluteError,
     "perplexity": Perplexity,
     "precision": Precision,

@@ -12,6 +12,7 @@ from simulator.nn.metric import (
     Precision,
     Recall,
     RegressionAccuracy,
+    RootMeanSquaredError,
     SparseCategoricalAccuracy,
     confusion_matrix,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "Precision",
     "Recall",
     "RegressionAccuracy",
+    "RootMeanSquaredError",
     "SparseCategoricalAccuracy",
     "confusion_matrix",
 ]

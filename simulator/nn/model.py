@@ -277,7 +277,7 @@ class Model:
 
     def _loss(self) -> Loss:
         require(bool(self.loss), "A model is compiled before it is trained.", "no loss", "Call model.compile first.")
-        return LOSSES[self.loss]
+        return self.loss_option.loss
 
     def batches_of(self, samples: int, batch_size: int | None) -> tuple[int, int]:
         """The size of a batch and how many there are. Raises SettingError unless the size divides the samples."""
@@ -296,9 +296,11 @@ class Model:
 
     def trace(self, X: Array, Y: Array, batch_size: int | None = None) -> Step:
         """One step as expressions, for the first batch's shapes."""
-        rule = "A workbook shows a loss of probabilities, a Huber loss with delta 1, and no clipping."
-        plain = not self.loss_option.from_logits and self.loss_option.delta == 1 and not self.optimizer.clips
-        require(plain, rule, "another option", "Train it with fit, or compile it without.")
+        advice = "Train it with fit, or compile it without."
+        self.loss_option.require_plain("A workbook shows", advice)
+        clips = {name: value for name, value in self.optimizer.config().items() if "clip" in name}
+        received = ", ".join(f"{name}={value}" for name, value in clips.items())
+        require(not clips, "A workbook shows gradients that are not clipped.", received, advice)
         steps = self.optimizer.gradient_accumulation_steps
         rule = "A workbook updates the weights in every step."
         received = f"gradient_accumulation_steps={steps}"
@@ -462,8 +464,7 @@ class Model:
             self._networks[name] = network
             network.seed = self.seed
             if self.loss:
-                network.optimizer, network.loss = self.optimizer, self.loss
-                network.delta, network.from_logits = self.loss_option.delta, self.loss_option.from_logits
+                network.optimizer, network.loss, network.loss_option = self.optimizer, self.loss, self.loss_option
             if self._remembered:
                 network.restore(self._remembered | self._by_name())
         elif any(mine is not theirs for mine, theirs in zip(values, network.held, strict=True)):

@@ -24,7 +24,6 @@ from simulator.nn.backend.interpolation import Neighbours, neighbours_of
 from simulator.nn.backend.operation import Operations, T
 from simulator.nn.convolution import GlobalPooling, Pooling
 from simulator.nn.layer import Layer, Tensor, WeightSpec
-from simulator.nn.loss import LOSSES
 from simulator.nn.model import Model
 from simulator.nn.option import is_whole, require
 from simulator.nn.recurrent import DIRECTIONS, Bidirectional, Recurrent
@@ -332,7 +331,7 @@ def _loss(draft: _Draft, p: E) -> E:
     """The place's part of the loss."""
     labels = draft.labels if len(p.shape) == draft.reading.answer.ndim else draft.labels[:, draft.at[0]]
     y = draft.given("y", np.asarray(labels, dtype=float), "label")
-    cost = LOSSES[draft.model.loss].cost(y, p, draft.cost)
+    cost = draft.model.loss_option.loss.cost(y, p, draft.cost)
     rows = draft.reading.answer[0].size // math.prod(p.shape)
     return draft.cost(cost / literal(rows) if rows > 1 else cost, "C", "the place's part of the loss")
 

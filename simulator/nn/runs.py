@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from simulator.nn.initializer import Array
-from simulator.nn.loss import LOSSES
 from simulator.nn.model import Model, epochs_checked
 from simulator.nn.option import require
 from simulator.nn.training import numbers_of, train
@@ -71,14 +70,14 @@ def train_runs(
 
 def _seeded(model: Model, seed: int) -> Model:
     other = Model(model.inputs, model.outputs, model.name, seed)
-    return other.compile(model.optimizer, model.loss)
+    return other.compile(model.optimizer, model.loss_option)
 
 
 def _test_losses(model: Model, X: Array, Y: Array, weights: dict[str, Array], runs: int) -> Array:
     """The mean loss of every run over the test data, without penalties."""
     step = model.trace_forward(X)
     labels = given("Y data", Y.shape)
-    cost = LOSSES[model.loss].cost(labels, step.output, lambda x, symbol, meaning: x)
+    cost = model.loss_option.loss.cost(labels, step.output, lambda x, symbol, meaning: x)
     known = {step.parameters[symbol].serial: value for symbol, value in weights.items()}
     numbers = {name: np.asarray(value) for name, (_, value, _) in step.settings.items()}
     [found] = evaluate_all([cost], numbers | {"X data": X, "Y data": Y}, known)

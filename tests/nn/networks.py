@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from simulator import nn
 from simulator.nn.layer import Layer
+from simulator.nn.loss import LossOption
 
 Array = NDArray[np.float64]
 
@@ -36,7 +37,7 @@ def classes(n: int, k: int) -> Array:
 def case(
     shape: tuple[int, ...],
     *layers: Layer,
-    loss: str = "mse",
+    loss: str | LossOption = "mse",
     optimizer: object = None,
     n: int = 3,
     batch_size: int | None = None,
@@ -187,6 +188,10 @@ LOSSES = {
     "categorical_crossentropy": lambda: case((3,), D(4, activation="softmax"), loss="categorical_crossentropy"),
     "sparse_categorical_crossentropy": lambda: case(
         (3,), D(4, activation="softmax"), loss="sparse_categorical_crossentropy"
+    ),
+    "binary-smoothed": lambda: case((3,), D(2, "sigmoid"), loss=nn.losses.BinaryCrossentropy(label_smoothing=0.3)),
+    "categorical-smoothed": lambda: case(
+        (3,), D(4, "softmax"), loss=nn.losses.CategoricalCrossentropy(label_smoothing=0.2)
     ),
     "l1": lambda: case((3,), D(2, kernel_regularizer=nn.L1(0.02))),
     "l2": lambda: case((3,), D(3, activation="tanh", kernel_regularizer=nn.L2(0.05)), D(1)),

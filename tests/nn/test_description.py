@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_description_builds_the_same_network(name: str) -> None:
     model = CASES[name]().model
     again = read_description(describe(model, 3, 2), Path(), with_data=False)
-    assert (again.epochs, again.batch_size, again.model.loss) == (3, 2, model.loss)
+    assert (again.epochs, again.batch_size, again.model.loss_option) == (3, 2, model.loss_option)
     assert again.model.optimizer == model.optimizer
     mine, theirs = ([(type(t.layer), t.layer.config(), t.shape) for t in walk(m.outputs)] for m in (model, again.model))
     assert theirs == mine

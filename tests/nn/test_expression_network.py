@@ -154,7 +154,7 @@ REFUSED = [
     ),
     (
         lambda: nn.Sequential([nn.Input((T, V)), nn.Dense(1)]).compile("sgd", nn.losses.Huber(0.5)),
-        "Equations have a loss of probabilities, and a Huber loss with delta 1. Received: another option.",
+        "Equations have a loss of probabilities, and a Huber loss with delta 1. Received: delta=0.5.",
     ),
 ]
 

@@ -243,8 +243,30 @@ REFUSED: list[tuple[Callable[[nn.Model], Any], type[SimulatorError], str]] = [
         lambda m: m.compile("adam", "sparse_categorical_crossentropy", metrics=["acuracy"]),
         SettingError,
         "A metric must be one of binary_accuracy, categorical_accuracy, sparse_categorical_accuracy, "
-        "regression_accuracy, mean_squared_error, mean_absolute_error, perplexity, precision, recall. "
-        "Received: 'acuracy'. Did you mean 'binary_accuracy'?",
+        "regression_accuracy, mean_squared_error, root_mean_squared_error, mean_absolute_error, perplexity, "
+        "precision, recall. Received: 'acuracy'. Did you mean 'binary_accuracy'?",
+    ),
+    (
+        lambda m: nn.losses.BinaryCrossentropy(label_smoothing=1.0),
+        SettingError,
+        "label_smoothing is a share from 0 to below 1. Received: 1.0.",
+    ),
+    (
+        lambda m: m.compile("sgd", {"type": "mse", "label_smoothing": 0.1}),
+        SettingError,
+        "label_smoothing goes with binary_crossentropy and categorical_crossentropy. Received: mean_squared_error.",
+    ),
+    (
+        lambda m: nn.Sequential([nn.Input((2,)), nn.Dense(3)]).compile("sgd", nn.losses.Huber(0.5)).trace(*blobs()),
+        SettingError,
+        "A workbook shows a loss of probabilities, and a Huber loss with delta 1. Received: delta=0.5. Train it with "
+        "fit, or compile it without.",
+    ),
+    (
+        lambda m: m.compile(nn.SGD(clipnorm=1.0), "sparse_categorical_crossentropy").trace(*blobs()),
+        SettingError,
+        "A workbook shows gradients that are not clipped. Received: clipnorm=1.0. Train it with fit, or compile it "
+        "without.",
     ),
     (
         lambda m: nn.SGD(clipnorm=1.0, clipvalue=1.0),

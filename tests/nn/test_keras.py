@@ -483,6 +483,31 @@ LOSSES: dict[str, tuple[Callable[[Any], Any], Build, Callable[[Any], Any]]] = {
         classifier(None),
         lambda y: y.argmax(-1),
     ),
+    "binary, smoothed": (
+        lambda k: k.losses.BinaryCrossentropy(label_smoothing=0.3),
+        classifier("sigmoid"),
+        lambda y: (y > 0).astype(np.float32),
+    ),
+    "binary from logits, smoothed": (
+        lambda k: k.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.3),
+        classifier(None),
+        lambda y: (y > 0).astype(np.float32),
+    ),
+    "categorical, smoothed": (
+        lambda k: k.losses.CategoricalCrossentropy(label_smoothing=0.2),
+        classifier("softmax"),
+        lambda y: np.eye(4, dtype=np.float32)[y.argmax(-1)],
+    ),
+    "categorical from logits, smoothed": (
+        lambda k: k.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.2),
+        classifier(None),
+        lambda y: np.eye(4, dtype=np.float32)[y.argmax(-1)],
+    ),
+    "categorical, every step of a sequence, smoothed": (
+        lambda k: k.losses.CategoricalCrossentropy(label_smoothing=0.2),
+        tagger,
+        lambda y: np.eye(4, dtype=np.float32)[y.argmax(-1)],
+    ),
     "sparse, every step of a sequence": (
         lambda k: "sparse_categorical_crossentropy",
         tagger,

@@ -216,6 +216,21 @@ def test_where_there_is_no_place_it_is_said(make: Any, at: tuple[int, ...], said
     assert str(caught.value) == said
 
 
+# loss, last activation, label, place of the last layer
+OPTIONS: list[tuple[Any, str | None, list[float], tuple[int, ...]]] = [
+    (nn.losses.Huber(delta=0.5), None, [3.0, -3.0], (0,)),
+    (nn.losses.BinaryCrossentropy(from_logits=True), None, [0, 1], (1,)),
+    (nn.losses.BinaryCrossentropy(label_smoothing=0.3), "sigmoid", [0, 1], (1,)),
+    (nn.losses.CategoricalCrossentropy(label_smoothing=0.2), "softmax", [0, 1], (1,)),
+]
+
+
+@pytest.mark.parametrize(("loss", "last", "y", "at"), OPTIONS)
+def test_the_last_layer_learns_by_the_losss_options(loss: Any, last: str | None, y: Any, at: tuple[int, ...]) -> None:
+    stack = [nn.Input((3,)), layers.Dense(4, "tanh"), layers.Dense(2, last)]
+    assert set(verdicts(nn.Sequential(stack).compile("sgd", loss), y, 2, at)) == {"yes"}
+
+
 @pytest.mark.parametrize(
     ("model", "y", "layer", "at"),
     [(images(), [1], 4, (1, 0, 2)), (sequences(layers.LSTM), [[0, 1, 2, 3, 0, 1]], 1, (3, 2))],

@@ -91,6 +91,7 @@ COMPILED = [
     ("softmax", nn.Adam(0.02, 0.8, clipnorm=1.5), "categorical_crossentropy", ["accuracy"]),
     (None, nn.SGD(0.1, 0.9, True), losses.CategoricalCrossentropy(from_logits=True), ["acc", "mae"]),
     (None, nn.AdamW(weight_decay=0.1), losses.Huber(delta=0.3), [metrics.RegressionAccuracy(0.2, True, name="near")]),
+    ("softmax", nn.Adam(), losses.CategoricalCrossentropy(label_smoothing=0.2), [metrics.RootMeanSquaredError()]),
     (None, nn.RMSprop(nn.StepDecay(0.1, 3, 0.5), clipvalue=0.5), "mse", []),
     ("sigmoid", nn.Adagrad(gradient_accumulation_steps=2), "binary_crossentropy", [metrics.Precision(0.4, 1)]),
     (None, nn.SGD(nn.CosineDecay(0.1, 7, 0.2), global_clipnorm=2.0), losses.BinaryCrossentropy(True), ["recall"]),

@@ -272,12 +272,15 @@ def negative_log_likelihood(p: Tensor, y: Tensor) -> Tensor:
     return F.nll_loss(p.log().flatten(0, -2), y.long().flatten())
 
 
-LOSS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "mean_squared_error": F.mse_loss,
-    "mean_absolute_error": F.l1_loss,
-    "binary_crossentropy": F.binary_cross_entropy,
-    "categorical_crossentropy": lambda p, y: F.cross_entropy(p.log().flatten(0, -2), y.flatten(0, -2)),
-    "sparse_categorical_crossentropy": negative_log_likelihood,
+# predictions, labels, label smoothing
+LOSS: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
+    "mean_squared_error": lambda p, y, s: F.mse_loss(p, y),
+    "mean_absolute_error": lambda p, y, s: F.l1_loss(p, y),
+    "binary_crossentropy": lambda p, y, s: F.binary_cross_entropy(p, torch.lerp(y, torch.full_like(y, 0.5), s)),
+    "categorical_crossentropy": lambda p, y, s: F.cross_entropy(
+        p.log().flatten(0, -2), y.flatten(0, -2), label_smoothing=s
+    ),
+    "sparse_categorical_crossentropy": lambda p, y, s: negative_log_likelihood(p, y),
 }
 
 
@@ -316,7 +319,7 @@ class Twin:
         return values[id(self.model.outputs)]
 
     def cost(self, prediction: Tensor, Y: Array) -> Tensor:
-        cost = LOSS[self.model.loss](prediction, torch.from_numpy(Y))
+        cost = LOSS[self.model.loss](prediction, torch.from_numpy(Y), self.model.loss_option.label_smoothing)
         for layer in self.model.layers:
             for name in ("kernel", "recurrent_kernel", "bias", "embeddings"):
                 penalty = getattr(layer, f"{name.removesuffix('_kernel')}_regularizer", None)

@@ -16,7 +16,6 @@ from simulator.nn.backend.network import ArrayNetwork, Memory, Network, state_of
 from simulator.nn.backend.operation import require_one_size
 from simulator.nn.initializer import Array
 from simulator.nn.layer import Layer, Tensor, walk
-from simulator.nn.loss import LOSSES
 from simulator.nn.option import require
 from simulator.nn.trace import Step, trace_forward, trace_gradients
 from simulator.nn.training import numbers_of
@@ -61,9 +60,8 @@ class ExpressionNetwork(ArrayNetwork):
         first = next(t for t in walk(self.output) if not t.inputs)
         x, numbers = np.empty((batch, *first.shape)), dict(self.numbers)
         if learning:
-            plain = not self.from_logits and self.delta == 1
-            require(plain, "Equations have a loss of probabilities, and a Huber loss with delta 1.", "another option")
-            loss, shape = LOSSES[self.loss], (batch, *self.output.shape)
+            self.loss_option.require_plain("Equations have")
+            loss, shape = self.loss_option.loss, (batch, *self.output.shape)
             y = np.empty(shape[:-1] if loss.labels == "classes" else shape)
             step = trace_gradients(self.output, self.model, numbers, x, y, loss, self.seed)
             assert step.cost is not None

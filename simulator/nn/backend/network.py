@@ -16,6 +16,7 @@ from simulator.nn.backend.cpu.loss import LOSSES, Loss, huber
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Weight, inwards
 from simulator.nn.backend.operation import Carried
 from simulator.nn.layer import Layer, Tensor, walk
+from simulator.nn.loss import LossOption
 from simulator.nn.optimizer import Optimizer, Schedule
 
 Named = tuple[int, str]  # a weight's layer, by its number, and Keras's name of it
@@ -78,8 +79,7 @@ class Network:
     numbers: Mapping[int, int]  # a layer's id -> its number
     optimizer: Optimizer | None = field(default=None, kw_only=True)
     loss: str = field(default="", kw_only=True)
-    delta: float = field(default=1.0, kw_only=True)  # of the Huber loss
-    from_logits: bool = field(default=False, kw_only=True)
+    loss_option: LossOption = field(default_factory=LossOption, kw_only=True)
     seed: int = field(default=0, kw_only=True)
     step_number: int = field(default=0, kw_only=True)
     held: list[AnyArray] = field(default_factory=list, kw_only=True)
@@ -122,13 +122,13 @@ class Network:
     def losses(self) -> tuple[Loss, Loss | None]:
         """The loss of the network's answers, and that of what stands before the last activation."""
         if self.loss == "huber":
-            return huber(self.delta), None
+            return huber(self.loss_option.delta), None
         found, of_logits = LOSSES[self.loss]
-        return (of_logits or found, None) if self.from_logits else (found, of_logits)
+        return (of_logits or found, None) if self.loss_option.from_logits else (found, of_logits)
 
     def evaluate(self, p: Array, y: AnyArray, weights: AnyArray | None = None) -> float:
         """The sum of the losses of all entries of a batch, each times the weight of its sample."""
-        kept, labels = classes_before_samples(inwards(p)), labels_kept(y)
+        kept, labels = classes_before_samples(inwards(p)), labels_kept(self.loss_option.smoothed(y))
         return self.losses[0](labels, kept, np.empty_like(kept), factor_of(1.0, weights, kept.ndim))
 
     def entries(self, y: AnyArray, classes: int) -> int:

@@ -131,7 +131,7 @@ class CpuNetwork(ArrayNetwork):
         """Whether the loss takes what stands before the last activation, which saves digits and time."""
         last = plan.operations[-1]
         wanted = "sigmoid" if self.loss == "binary_crossentropy" else "softmax"
-        known = not self.from_logits and self.losses[1] is not None
+        known = not self.loss_option.from_logits and self.losses[1] is not None
         return known and isinstance(last, Activation) and last.name == wanted
 
     def _each(self, plans: Sequence[Plan], do: Callable[[Plan], Any]) -> list[Any]:
@@ -194,7 +194,7 @@ class CpuNetwork(ArrayNetwork):
         """A plan's part of the mean loss of a batch, whose gradient is then at its last operation, and the answers."""
         loss_of, logits_of = self.losses
         result = plan.operations[-1]
-        z, labels = classes_before_samples(result.y), labels_kept(y[plan.where])
+        z, labels = classes_before_samples(result.y), labels_kept(self.loss_option.smoothed(y[plan.where]))
         d = result.output.grads[0]
         of = logits_of if plan.last and logits_of is not None else loss_of
         mine = None if weights is None else weights[plan.where]

@@ -81,11 +81,11 @@ class GpuNetwork(Network):
         if batch not in self._steps:
             self._steps = dict(list(self._steps.items())[-1:])
             plan = self._planned(batch, True)
-            of_logits = self.from_logits or self._from_logits(plan)
+            of_logits = self.loss_option.from_logits or self._from_logits(plan)
             result = plan.operations[-1].output
             gradient = plan.use(result)
             answers = zeros(*result.value.shape) if plan.last else result.value
-            loss = Loss(self.loss, of_logits, self.delta, result.value)
+            loss = Loss(self.loss, of_logits, self.loss_option.delta, result.value)
             classes = takes_classes(self.loss)
             shape = result.value.shape[:-1] if classes else result.value.shape
             labels = cupy().zeros(shape, np.int32 if classes else np.float32)
@@ -99,7 +99,7 @@ class GpuNetwork(Network):
             last.activation, last.curve, plan.last = "linear", curve_of("linear"), "sigmoid"
             return True
         wanted = "sigmoid" if self.loss == "binary_crossentropy" else "softmax"
-        known = self.losses[1] is not None and not self.from_logits
+        known = self.losses[1] is not None and not self.loss_option.from_logits
         if known and isinstance(last, Activation) and last.name == wanted:
             plan.operations.pop()
             last.inputs[0].grads = [g for g in last.inputs[0].grads if g is not last.dx]
@@ -127,7 +127,7 @@ class GpuNetwork(Network):
         self.step_number += 1
         step, update = self._step(len(x)), self._updating()
         self._enter(step.plan.start.value, x)
-        self._enter(step.labels, y)
+        self._enter(step.labels, self.loss_option.smoothed(y))
         self._weigh(step.loss, weights)
         self._enter(update.given, update.numbers(self.rate(), self.step_number))
         self._enter(self.number, np.array([self.step_number]))
