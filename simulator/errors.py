@@ -14,8 +14,12 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
 
     >>> did_you_mean("sigmod", ["tanh", "sigmoid"])
     " Did you mean 'sigmoid'?"
+    >>> did_you_mean("ReLU", ["relu", "elu"])
+    " Did you mean 'relu'?"
     """
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    names = list(known)
+    same = [other for other in names if other.lower() == name.lower()]
+    near = same or difflib.get_close_matches(name, names, n=1, cutoff=cutoff)
     return f" Did you mean '{near[0]}'?" if near else ""
 
 
