@@ -766,6 +766,28 @@ def test_moving_statistics_are_those_of_keras() -> None:
     assert_close([ours.predict(x)], [theirs.predict(x, verbose=0)], 1e-4)
 
 
+@pytest.mark.parametrize("numba", ["0", ""])
+@pytest.mark.parametrize("size", [2, 3])
+def test_of_equal_numbers_in_a_pool_the_same_one_counts_as_in_keras(
+    size: int, numba: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sums of small whole numbers: most windows have several that are largest, from different patches."""
+    monkeypatch.setenv("SIMULATOR_NUMBA", numba)
+    x = np.random.default_rng(5).integers(0, 3, (N, 12, 12, 1)).astype(np.float32)
+    y, found = np.ones((N, 1), np.float32), []
+    for k in (nn, keras):
+        layers = [
+            k.layers.Conv2D(1, 3, padding="same", activation="relu", kernel_initializer="ones"),
+            k.layers.MaxPooling2D(size),
+            k.layers.GlobalAveragePooling2D(),
+        ]
+        model = k.Sequential([k.Input((12, 12, 1)), *layers])
+        model.compile(k.optimizers.SGD(learning_rate=0.01), "mse")
+        model.fit(x, y, batch_size=N, epochs=1, shuffle=False, verbose=0)
+        found.append(weights_of(model))
+    assert_close(*found)
+
+
 def partly_frozen(k: Any) -> Any:
     layers = [
         k.layers.Dense(4, activation="tanh"),

@@ -186,7 +186,7 @@ def gru_step_back(dh: AnyArray, z: AnyArray, d: AnyArray, direct: AnyArray) -> N
 
 @compiled
 def pool(x: AnyArray, b: AnyArray, y: AnyArray, place: AnyArray) -> None:
-    """y = max(0, b + the largest of every 2 x 2 places); place says which it was, column by column, or 4 for none.
+    """y = max(0, b + the largest of every 2 x 2 places); place says which it was, row by row, or 4 for none.
 
     x (C, H, W, n), b (C,), y and place (C, H//2, W//2, n).
     """
@@ -195,8 +195,8 @@ def pool(x: AnyArray, b: AnyArray, y: AnyArray, place: AnyArray) -> None:
     for c in range(channels):
         for i in range(height):
             for j in range(width):
-                p, q = x[c, 2 * i, 2 * j], x[c, 2 * i + 1, 2 * j]
-                r, s = x[c, 2 * i, 2 * j + 1], x[c, 2 * i + 1, 2 * j + 1]
+                p, q = x[c, 2 * i, 2 * j], x[c, 2 * i, 2 * j + 1]
+                r, s = x[c, 2 * i + 1, 2 * j], x[c, 2 * i + 1, 2 * j + 1]
                 out, at = y[c, i, j], place[c, i, j]
                 for k in range(samples):  # chosen, not branched: so it is vectorised; a NaN is larger than all
                     top, which, other = p[k], np.uint8(0), q[k]
@@ -223,7 +223,7 @@ def pool_back(dy: AnyArray, place: AnyArray, dx: AnyArray, db: AnyArray) -> None
             for j in range(width):
                 d, at = dy[c, i, j], place[c, i, j]
                 for which in range(4):  # one after the other: all at once it isn't vectorised, ten times as slow
-                    part = dx[c, 2 * i + which % 2, 2 * j + which // 2]
+                    part = dx[c, 2 * i + which // 2, 2 * j + which % 2]
                     for k in range(samples):
                         part[k] = d[k] * (one if at[k] == which else zero)
                 for k in range(samples):

@@ -90,6 +90,8 @@ class MaxPooling(Pooling):
 class PairMaxPooling(Operation):
     """Windows of 2 x 2 that don't overlap: rows first, then columns, with what was larger remembered as bits.
 
+    The gradient goes to the first of a window's largest numbers, row by row.
+
     40 times as fast as a maximum over an axis of windows.
     """
 
@@ -103,6 +105,7 @@ class PairMaxPooling(Operation):
         self.upper: Array = np.empty((c, ph, w, n), np.float32)  # the larger of two rows
         self.is_top: AnyArray = np.empty((c, ph, w, n), bool)
         self.is_left: AnyArray = np.empty((c, ph, pw, n), bool)
+        self.ties, self.later = np.empty_like(self.is_left), np.empty_like(self.is_left)
         self.dupper: Array = np.zeros((c, ph, w, n), np.float32)
 
     def _rows(self, x: AnyArray) -> tuple[AnyArray, AnyArray]:
@@ -121,6 +124,10 @@ class PairMaxPooling(Operation):
         if plan.learning:
             np.greater_equal(top, bottom, out=self.is_top)
             np.greater_equal(left, right, out=self.is_left)
+            top_left, top_right = self._columns(self.is_top)
+            np.equal(left, right, out=self.ties)  # row by row what is above right comes before what is below left
+            np.logical_and(self.ties, np.greater(top_right, top_left, out=self.later), out=self.ties)
+            np.logical_xor(self.is_left, self.ties, out=self.is_left)
 
     def backward(self, plan: Plan) -> None:
         if self.dx is None:
