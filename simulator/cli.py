@@ -560,6 +560,8 @@ def main() -> None:
     except OSError as error:  # standard output is full or gone
         sys.stderr.write(f"simulator: The output must go somewhere that takes it. Received: {error.strerror}.\n")
         status = 2
+    except KeyboardInterrupt:  # that comes while Typer handles another
+        status = INTERRUPTED
     if status == INTERRUPTED:  # what Typer makes of Ctrl-C
         sys.stderr.write("simulator: interrupted; what was not finished is removed, earlier workbooks are untouched.\n")
     sys.exit(status)
