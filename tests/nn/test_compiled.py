@@ -191,12 +191,14 @@ def test_other_words_and_a_missing_numba_are_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("SIMULATOR_NUMBA", "yes")
     with pytest.raises(SettingError, match=r"SIMULATOR_NUMBA is 0 or 1\. Received: 'yes'"):
         compiled.is_compiled()
-    monkeypatch.setattr(compiled.importlib.util, "find_spec", lambda name: None)
-    monkeypatch.setenv("SIMULATOR_NUMBA", "1")
-    with pytest.raises(SettingError, match=r'pip install "backpropagation-simulator\[fast\]"'):
-        compiled.is_compiled()
-    monkeypatch.delenv("SIMULATOR_NUMBA")
-    assert not compiled.is_compiled()
+    for there, said in (("", "an installation without it"), ("0.61.2", r"0\.61\.2")):
+        monkeypatch.setattr(compiled, "_version", lambda there=there: there)
+        monkeypatch.setenv("SIMULATOR_NUMBA", "1")
+        advice = rf'Received: {said}\. pip install "backpropagation-simulator\[fast\]"'
+        with pytest.raises(SettingError, match=rf"SIMULATOR_NUMBA=1 needs Numba 0\.68\.x\. {advice}"):
+            compiled.is_compiled()
+        monkeypatch.delenv("SIMULATOR_NUMBA")
+        assert not compiled.is_compiled()
     assert not compiled_recurrent.runs_in_one_call(nn.LSTM(8).cell())
 
 

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
+from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
 from simulator.nn.option import require
 
+TESTED = "0.68."  # an older Numba may not know this NumPy
+
 
 def is_compiled() -> bool:
     """Raises SettingError for another word than 0 and 1 in SIMULATOR_NUMBA, and for 1 without Numba."""
-    given, there = os.environ.get("SIMULATOR_NUMBA", ""), importlib.util.find_spec("numba") is not None
+    given, found = os.environ.get("SIMULATOR_NUMBA", ""), _version()
     require(given in ("", "0", "1"), "SIMULATOR_NUMBA is 0 or 1.", f"'{given}'")
+    there = found.startswith(TESTED)
     require(
         given != "1" or there,
-        "SIMULATOR_NUMBA=1 needs Numba.",
-        "an installation without it",
+        f"SIMULATOR_NUMBA=1 needs Numba {TESTED}x.",
+        found or "an installation without it",
         'pip install "backpropagation-simulator[fast]", or leave SIMULATOR_NUMBA out.',
     )
     return there and given != "0"
+
+
+def _version() -> str:
+    try:
+        return version("numba")
+    except PackageNotFoundError:
+        return ""
 
 
 def kernels() -> ModuleType | None:
