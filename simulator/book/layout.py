@@ -220,9 +220,9 @@ def short(shown: Shown) -> str:
 def equation_of(shown: Shown) -> str:
     """The block's equation, or where its numbers come from."""
     node = shown.node
-    if node.primitive is None:
+    if node.primitive is None and not shown.stays:
         return f"{node.name}' of the step before"
-    if node.args and node.args[0].is_given and node.primitive.name == "copy":
+    if node.primitive is None or (node.args and node.args[0].is_given and node.primitive.name == "copy"):
         return "from the sheet Data" if node.name in ("X", "Y") else "from the sheet Parameters"
     return f"{node.name} = {right_side(node)}"
 

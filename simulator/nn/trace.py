@@ -56,6 +56,7 @@ class Shown:
     band: float
     under: str  # the block it stands below
     time: int | None = None  # its step of a sequence
+    stays: bool = False  # a weight that no step changes
 
 
 @dataclass
@@ -363,7 +364,8 @@ def _placed(node: E, step: Step, tracer: Tracer) -> Shown:
             role = "given"
         elif step.labels is not None and seen.layer == tracer.seen[step.labels.serial].layer:
             role = "cost"
-        return Shown(node, seen.layer, seen.block, seen.kind, role, 0, "", seen.time)
+        stays = role == "parameter" and node.name not in step.updates
+        return Shown(node, seen.layer, seen.block, seen.kind, role, 0, "", seen.time, stays)
     of = node.about
     assert of is not None, f"{node.name} belongs to no layer"
     source = tracer.seen[of.serial]

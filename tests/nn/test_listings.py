@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from openpyxl import load_workbook
 
 from simulator import nn
 from simulator.errors import SettingError, ShapeError
@@ -166,6 +167,9 @@ def test_a_network_that_is_not_trained_is_refused_and_one_that_is_in_part_become
     model = nn.Sequential([nn.Input((2,)), nn.Dense(2, "tanh", trainable=False), nn.Dense(1)])
     found = model.compile("sgd", "mse").to_workbook(tmp_path / "part.xlsx", x, y, epochs=3)
     assert found.agrees
+    index = load_workbook(tmp_path / "part.xlsx")["Index"]
+    said = {row[0].value: row[5].value for row in index.iter_rows()}
+    assert (said["W1"], said["W2"]) == ("from the sheet Parameters", "W2' of the step before")
     first = model.get_weights()
     model.fit(x, y, epochs=3, backend="expressions")
     assert [np.array_equal(a, b) for a, b in zip(first, model.get_weights(), strict=True)] == [True, True, False, False]
