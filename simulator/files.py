@@ -21,6 +21,13 @@ def replacing(path: Path) -> Iterator[Path]:
             part.unlink()
 
 
+def write(path: Path, content: bytes) -> None:
+    """The whole of a file, in a folder that is made where it isn't there. Raises OSError, and the file is as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as part:
+        part.write_bytes(content)
+
+
 def append(path: Path, data: bytes) -> None:
     """Add data to a file's end. Raises OSError as writing does, and the file is as it was."""
     with path.open("ab", buffering=0) as file:

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from simulator.errors import DataError
-from simulator.files import replacing
+from simulator.files import write
 
 TIMEOUT = 60  # seconds without an answer
 
@@ -58,9 +58,7 @@ def _downloaded(address: str, path: Path, checksum: str) -> Path:
     if hashlib.sha256(content).hexdigest() != checksum:
         raise DataError(f"A download must be what its checksum says. Received: something else from {address}.")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part:
-            part.write_bytes(content)
+        write(path, content)
     except OSError as error:
         raise DataError(
             f"A data set is kept in a folder that allows it. Received: '{path}' ({error.strerror}). "

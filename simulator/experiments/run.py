@@ -27,7 +27,7 @@ from simulator.experiments.pictures import Pictures
 from simulator.experiments.series import Series
 from simulator.experiments.task import Task
 from simulator.experiments.text import Text
-from simulator.files import replacing
+from simulator.files import write
 from simulator.nn.backend import backend_named
 from simulator.nn.backend.cpu.compiled import is_compiled
 from simulator.nn.callback import Callback, Logs
@@ -236,9 +236,7 @@ def _checkpoint(path: Path, settled: Mapping[str, Any]) -> tuple[dict[str, Any],
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part:
-            part.write_bytes(content)
+        write(path, content)
     except OSError as error:
         raise ModelError(
             f"A checkpoint needs a folder with room for it. Received: '{path}' ({error.strerror}). "

@@ -191,10 +191,16 @@ class Model:
         self.metrics = [metric_of(metric, found.labels) for metric in metrics]
         self.backend = backend_named(backend) if backend else ""
         self._forget()
-        self._check_loss(name)
+        if self._is_built:
+            self._check_loss(name)
+            self._choose_trained()
         self.loss = name
-        self._choose_trained()
         return self
+
+    @property
+    def _is_built(self) -> bool:
+        """Whether the layers are joined: a Sequential without an Input waits for a shape."""
+        return "outputs" in self.__dict__
 
     def _choose_trained(self) -> None:
         """Take from the layers which weights are to be trained."""
@@ -638,22 +644,14 @@ class Sequential(Model):
             if self.loss:
                 self._check_loss(self.loss)
 
-    def _check_loss(self, name: str) -> None:
-        if "outputs" in self.__dict__:
-            super()._check_loss(name)
-
-    def _choose_trained(self) -> None:
-        if "outputs" in self.__dict__:
-            super()._choose_trained()
-
     @property
     def layers(self) -> list[Layer]:
-        if "outputs" in self.__dict__:
+        if self._is_built:
             return super().layers
         return [layer for part in self._chain for layer in (part.layers if isinstance(part, Model) else [part])]
 
     def __str__(self) -> str:
-        if "outputs" in self.__dict__:
+        if self._is_built:
             return super().__str__()
         kinds = ", ".join(type(layer).__name__ for layer in self.layers) or "no layers"
         return f"{self.name}: {kinds}; sizes follow from an Input, model.build(shape) or the first data"

@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from simulator.errors import WorkbookError
-from simulator.files import replacing
+from simulator.files import write
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
     """Write beside path, then rename. Raises WorkbookError when that can't be done."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as part:
-            part.write_bytes(content)
+        write(path, content)
     except OSError as error:
         raise WorkbookError(
             f"Results can only be written to a folder that allows it. Received: '{path}' ({error.strerror}). "

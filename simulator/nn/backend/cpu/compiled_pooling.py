@@ -53,22 +53,25 @@ class CompiledMaxPooling(MaxPooling):
         super().__init__(*args)
         self.kernels = kernels
 
+    def allocate(self, plan: Plan) -> None:
+        super().allocate(plan)
+        self.own = self.largest if plan.learning else _contiguous(self.y)
+        self.errors = None if self.dwhole is None else _contiguous(self.dwhole)
+
     def forward(self, plan: Plan) -> None:
         self.enter()
-        out = self.largest if plan.learning else _contiguous(self.y)
-        self.kernels.largest(np.ascontiguousarray(self.whole), out, self.size, self.strides)
-        if out is not self.y:
-            np.copyto(self.y, out)
+        self.kernels.largest(np.ascontiguousarray(self.whole), self.own, self.size, self.strides)
+        if self.own is not self.y:
+            np.copyto(self.y, self.own)
 
     def backward(self, plan: Plan) -> None:
-        if self.dwhole is None:
+        if self.dwhole is None or self.errors is None:
             return
-        d = _contiguous(self.dwhole)
-        d.fill(0)
+        self.errors.fill(0)
         x, dy = np.ascontiguousarray(self.whole), np.ascontiguousarray(self.dy)
-        self.kernels.largest_back(x, self.largest, dy, d, self.size, self.strides)
-        if d is not self.dwhole:
-            np.copyto(self.dwhole, d)
+        self.kernels.largest_back(x, self.largest, dy, self.errors, self.size, self.strides)
+        if self.errors is not self.dwhole:
+            np.copyto(self.dwhole, self.errors)
         self.leave()
 
 

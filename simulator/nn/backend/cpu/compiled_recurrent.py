@@ -20,18 +20,23 @@ from simulator.nn.backend.operation import Carried, Cell
 SMALL = 64  # units: wider cells are faster with OpenBLAS's products
 
 
-class CompiledLSTM(LSTM):
+class Compiled(Recurrent):
     """With tanh and sigmoid. The way forward leaves local derivatives behind."""
-
-    kernels: ModuleType
 
     def __init__(self, kernels: ModuleType, *args: Any) -> None:
         super().__init__(*args)
         self.kernels, self.inner = kernels, (HALF, ONE)
 
+    def derive(self, some: slice) -> None:
+        """Done on the way forward."""
+
+
+class CompiledLSTM(Compiled, LSTM):
+    """A small one in one call for all steps."""
+
     @property
     def is_small(self) -> bool:
-        return self.h <= SMALL and self.h % 4 == 0 and self.masks is None and self.arrived is None
+        return _is_small(self.h) and self.masks is None and self.arrived is None
 
     def run(self, m: Array) -> None:
         if self.is_small:
@@ -42,9 +47,6 @@ class CompiledLSTM(LSTM):
             product_into(m, self.before(t), self.sums[t])
             given = self.sums[t], self.cells[t], self.cells[t + 1], self.states[t + 1]
             step(*given, self.errors[t], self.acts[t])
-
-    def derive(self, some: slice) -> None:
-        """Done on the way forward."""
 
     def run_back(self, u: Array, dy: list[AnyArray | None]) -> None:
         h, dh, dc, back = self.h, self.dh, self.dc, self.kernels.lstm_step_back
@@ -62,12 +64,8 @@ class CompiledLSTM(LSTM):
                 self.times_back(u, self.errors[t], dh)
 
 
-class CompiledGRU(GRU):
-    """With tanh and sigmoid, reset after the product."""
-
-    def __init__(self, kernels: ModuleType, *args: Any) -> None:
-        super().__init__(*args)
-        self.kernels, self.inner = kernels, (HALF, ONE)
+class CompiledGRU(Compiled, GRU):
+    """Reset after the product."""
 
     def run(self, m: Array) -> None:
         m, h, step = self.grouped(m), self.h, self.kernels.gru_step
@@ -76,9 +74,6 @@ class CompiledGRU(GRU):
             product_into(m, self.before(t), self.sums[t])
             given = self.sums[t], self.candidates[t], self.states[t], self.states[t + 1]
             step(*given, self.errors[t], self.inputs_part[t])
-
-    def derive(self, some: slice) -> None:
-        """Done on the way forward."""
 
     def run_back(self, u: Array, dy: list[AnyArray | None]) -> None:
         h, dh, one, u, back = self.h, self.dh, self.one, self.backwards(u), self.kernels.gru_step_back
@@ -104,8 +99,12 @@ def cell_of(
 
 def runs_in_one_call(cell: Cell) -> bool:
     """Whether all steps are one call, so that several threads don't wait for each other."""
-    small = cell.kind == "lstm" and cell.units <= SMALL and cell.units % 4 == 0
-    return small and _is_usual(cell) and not (cell.dropout or cell.recurrent_dropout) and is_compiled()
+    whole = cell.kind == "lstm" and _is_usual(cell) and _is_small(cell.units)
+    return whole and not (cell.dropout or cell.recurrent_dropout) and is_compiled()
+
+
+def _is_small(units: int) -> bool:
+    return units <= SMALL and units % 4 == 0
 
 
 def _is_usual(cell: Cell) -> bool:

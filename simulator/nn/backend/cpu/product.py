@@ -11,7 +11,7 @@ import numpy as np
 
 from simulator.nn.backend.cpu.plan import AnyArray, Array
 
-SMALL = 1_000_000  # multiply-adds below which OpenBLAS does without packing its operands first
+SMALL = 1_000_000  # multiply-adds below which OpenBLAS takes its operands as they are, without packing them first
 FEWEST = 256  # columns of a block: with fewer there is more to call than to gain
 FEWEST_SUMMED = 1024  # the same, where blocks have to be added up
 

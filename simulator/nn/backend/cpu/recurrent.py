@@ -14,10 +14,10 @@ import numpy as np
 from simulator.nn.backend.cpu.activation import HALF, ONE, TANH_IS_FAST, TWO, curve_of
 from simulator.nn.backend.cpu.elementwise import mask_of
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Node, Operation, Plan, Weight
+from simulator.nn.backend.cpu.product import SMALL
 from simulator.nn.backend.operation import Carried, Cell, require_one_size
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
-SMALL = 1_000_000  # multiply-adds below which OpenBLAS takes its operands as they are, without packing them first
 FEWEST = 64  # samples of such a product where many of them are added up
 STEPS = 5  # of which local derivatives are computed at a time: they stay in the second-level cache
 
