@@ -70,5 +70,14 @@ def test_products_alone_are_those_of_a_step(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("SIMULATOR_NUMBA", "0")
     monkeypatch.setitem(MODELS, "MLP", Contest(batch=128, aim=1, compiled_aim=1, batches=1))
     found = products.products_of("MLP")
-    assert len(found) == 2
+    assert len(found) == 1
     assert products.multiply_adds(found) == 128 * (2 * 784 * 512 + 3 * 512 * 10)
+
+
+def test_products_of_two_threads_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMULATOR_THREADS", "2")
+    monkeypatch.setenv("SIMULATOR_NUMBA", "0")
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    monkeypatch.setitem(MODELS, "LeNet", Contest(batch=16, aim=1, compiled_aim=1, batches=1))
+    first, second = products.products_of("LeNet")
+    assert products.multiply_adds([first]) != 0 != products.multiply_adds([second])

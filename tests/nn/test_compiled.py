@@ -164,15 +164,17 @@ def test_tanh_is_close_for_all_numbers() -> None:
     assert np.abs(y - np.tanh(x.astype(float))).max() < 4e-7
 
 
-def test_a_product_is_that_of_numpy() -> None:
+def test_a_product_is_that_of_numpy_and_writes_nowhere_else() -> None:
     from simulator.nn.backend.cpu import kernels
 
     rng = np.random.default_rng(3)
-    for rows, depth, n in ((8, 3, 5), (4, 31, 64), (12, 8, 1)):
-        m, x = rng.standard_normal((rows, depth), np.float32), rng.standard_normal((depth, n), np.float32)
-        out = np.full((rows, n), np.nan, np.float32)
-        kernels.product(m, x, out)
-        np.testing.assert_allclose(out, m.astype(float) @ x, atol=1e-5)
+    for rows, depth in ((8, 3), (4, 31), (12, 8), (4, 1)):
+        for n in (*range(1, 75), 128):  # tiles of both widths, what is left beside them, and less than a tile
+            m, x = rng.standard_normal((rows, depth), np.float32), rng.standard_normal((depth, n), np.float32)
+            around = np.full((rows + 2, n), np.nan, np.float32)
+            kernels.product(m, x, around[1:-1])
+            np.testing.assert_allclose(around[1:-1], m.astype(float) @ x, atol=1e-5)
+            assert np.isnan(around[[0, -1]]).all()
 
 
 def test_small_cells_have_threads_where_all_their_steps_are_one_call(monkeypatch: pytest.MonkeyPatch) -> None:

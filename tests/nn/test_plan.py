@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from simulator import nn
+from simulator.nn.backend.cpu.dense import Dense
 from simulator.nn.backend.cpu.plan import Plan
 from simulator.nn.layer import Tensor
 
@@ -52,7 +53,7 @@ def gradients(name: str) -> list[Array]:
     network = model.network("numpy")
     for _ in range(2):
         _, _, work = network.gradients(x, y)
-    return [np.array(piece.compute(piece.start, piece.stop)) for piece in work]
+    return [np.array(piece.compute()) for piece in work]
 
 
 def filled(plan: Plan, shape: tuple[int, ...]) -> Array:
@@ -89,3 +90,38 @@ def test_a_row_of_layers_takes_turns_with_two_buffers(monkeypatch: pytest.Monkey
     model.compile(nn.SGD(0.1), "mse").network("numpy").gradients(np.ones((9, 4)), np.ones((9, 50)))
     assert len(buffers) == 7
     assert len({id(b.base) for b in buffers}) == 2
+
+
+@pytest.mark.parametrize("where", [0, 1])
+def test_a_step_that_breaks_in_one_thread_says_why_and_the_next_one_goes_on(
+    where: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIMULATOR_THREADS", "2")
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    x, y = (np.random.default_rng(5).normal(size=(40, 2, size)).astype(np.float32) for size in (4, 3))
+    broken, whole = (nn.Sequential([nn.Input((2, 4)), nn.Dense(3)], seed=1).compile(nn.SGD(0.1), "mse") for _ in "12")
+    back = Dense.backward
+
+    def breaks(operation: Dense, plan: Plan) -> None:
+        if plan.number == where:
+            raise MemoryError("no room")
+        back(operation, plan)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Dense, "backward", breaks)
+        with pytest.raises(MemoryError, match="no room"):
+            broken.fit(x, y, batch_size=40, verbose=0)
+    for model in (broken, whole):
+        model.fit(x, y, batch_size=40, shuffle=False, verbose=0)
+    for mine, other in zip(broken.get_weights(), whole.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, other)
+
+
+def test_networks_of_vectors_have_one_plan_and_others_one_for_every_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMULATOR_THREADS", "2")
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    counts = []
+    for shape in ((4,), (2, 4)):
+        model = nn.Sequential([nn.Input(shape), nn.Dense(3)]).compile("sgd", "mse")
+        counts.append(len(model.network("numpy").plans(64, True)))
+    assert counts == [1, 2]

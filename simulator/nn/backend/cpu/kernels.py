@@ -13,12 +13,18 @@ from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
+from simulator.nn.backend.cpu.activation import TANH_IS_FAST
 from simulator.nn.backend.cpu.plan import AnyArray
 
 F = TypeVar("F", bound=Callable[..., Any])
 HALF, ONE, LARGEST = np.float32(0.5), np.float32(1), np.float32(7.90531110763549805)
 # With all of fastmath a NaN may be lost; without "contract" and "reassoc" sums aren't vectorised.
+# A tile of a product: its sums fill eight registers, 512 bits long or 256
+ROWS, WIDE, NARROW = 4, 32 if TANH_IS_FAST else 16, 8
 LOOSE = {"contract", "reassoc", "nsz", "arcp"}
 
 
@@ -50,36 +56,76 @@ def tanh(x: Any) -> Any:
     return x * p / q
 
 
+def tile_of(columns: int) -> Any:
+    """What computes ROWS x columns numbers of m x into out, from a row and a column on, all sums in registers.
+
+    In LLVM's words: of loops over arrays that may overlap it makes code of a third to a half of the speed.
+    """
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
+        arrays = [
+            context.make_array(t)(context, builder, a) for t, a in zip(signature.args[:3], arguments, strict=False)
+        ]
+        depth, samples, width = (builder.extract_value(array.shape, 1) for array in arrays)
+        first, left = arguments[3:]
+        vector, number = ir.VectorType(ir.FloatType(), columns), first.type
+
+        def at(array: int, i: Any, length: Any, j: Any) -> Any:
+            return builder.gep(arrays[array].data, [builder.add(builder.mul(i, length), j)])
+
+        def as_vector(address: Any) -> Any:
+            return builder.bitcast(address, vector.as_pointer())
+
+        rows = [builder.add(first, number(i)) for i in range(ROWS)]
+        before, loop, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
+        builder.branch(loop)
+        builder.position_at_end(loop)
+        k, *sums = values = [builder.phi(t) for t in (number, *[vector] * ROWS)]
+        numbers = builder.load(as_vector(at(1, k, samples, left)), align=4)
+        empty, everywhere = vector(ir.Undefined), ir.VectorType(ir.IntType(32), columns)([0] * columns)
+        nexts = [builder.add(k, number(1))]
+        for i, total in zip(rows, sums, strict=True):
+            factor = builder.insert_element(empty, builder.load(at(0, i, depth, k)), number(0))
+            part = builder.fmul(builder.shuffle_vector(factor, empty, everywhere), numbers, flags=["contract"])
+            nexts.append(builder.fadd(total, part, flags=["contract"]))
+        for value, later in zip(values, nexts, strict=True):
+            value.add_incoming(number(0) if value is k else vector([0.0] * columns), before)
+            value.add_incoming(later, loop)
+        builder.cbranch(builder.icmp_signed("<", nexts[0], depth), loop, after)
+        builder.position_at_end(after)
+        for i, total in zip(rows, nexts[1:], strict=True):
+            builder.store(total, as_vector(at(2, i, width, left)), align=4)
+        return context.get_dummy_value()
+
+    def tile(typing: Any, m: Any, x: Any, out: Any, row: Any, column: Any) -> Any:
+        return types.void(m, x, out, types.intp, types.intp), generate
+
+    return intrinsic(tile)
+
+
+wide, narrow = tile_of(WIDE), tile_of(NARROW)
+
+
 @compiled
 def product(m: AnyArray, x: AnyArray, out: AnyArray) -> None:
-    """m (R, K) x (K, n), R a multiple of 4. Four rows of each at a time: half as fast as OpenBLAS with AVX-512, but
+    """m (R, K) x (K, n), R a multiple of ROWS. As fast as OpenBLAS for 64 x 31 and 16 x 64 numbers and 128 samples, but
     without a call for every step, which two threads would wait for."""
     rows, depth = m.shape
-    for r in range(0, rows, 4):
-        a, b, c, d = out[r], out[r + 1], out[r + 2], out[r + 3]
-        a[:] = 0
-        b[:] = 0
-        c[:] = 0
-        d[:] = 0
-        for k in range(0, depth - 3, 4):
-            x0, x1, x2, x3 = x[k], x[k + 1], x[k + 2], x[k + 3]
-            a0, a1, a2, a3 = m[r, k], m[r, k + 1], m[r, k + 2], m[r, k + 3]
-            b0, b1, b2, b3 = m[r + 1, k], m[r + 1, k + 1], m[r + 1, k + 2], m[r + 1, k + 3]
-            c0, c1, c2, c3 = m[r + 2, k], m[r + 2, k + 1], m[r + 2, k + 2], m[r + 2, k + 3]
-            d0, d1, d2, d3 = m[r + 3, k], m[r + 3, k + 1], m[r + 3, k + 2], m[r + 3, k + 3]
-            for j in range(a.size):
-                y0, y1, y2, y3 = x0[j], x1[j], x2[j], x3[j]
-                a[j] += a0 * y0 + a1 * y1 + a2 * y2 + a3 * y3
-                b[j] += b0 * y0 + b1 * y1 + b2 * y2 + b3 * y3
-                c[j] += c0 * y0 + c1 * y1 + c2 * y2 + c3 * y3
-                d[j] += d0 * y0 + d1 * y1 + d2 * y2 + d3 * y3
-        for k in range(depth - depth % 4, depth):
-            y, a0, b0, c0, d0 = x[k], m[r, k], m[r + 1, k], m[r + 2, k], m[r + 3, k]
-            for j in range(a.size):
-                a[j] += a0 * y[j]
-                b[j] += b0 * y[j]
-                c[j] += c0 * y[j]
-                d[j] += d0 * y[j]
+    samples = x.shape[1]
+    for r in range(0, rows, ROWS):
+        j = 0
+        while j + WIDE <= samples:
+            wide(m, x, out, r, j)
+            j += WIDE
+        while j < samples and samples >= NARROW:
+            narrow(m, x, out, r, min(j, samples - NARROW))
+            j += NARROW
+        while j < samples:
+            for i in range(r, r + ROWS):
+                out[i, j] = 0
+                for k in range(depth):
+                    out[i, j] += m[i, k] * x[k, j]
+            j += 1
 
 
 @compiled

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
@@ -85,19 +86,31 @@ def _sparse(y: AnyArray, z: AnyArray, d: Array, factor: AnyArray) -> float:
     """From logits; y has class numbers (..., n)."""
     axis = z.ndim - 2
     np.subtract(z, z.max(axis=axis, keepdims=True), out=d)
-    at = np.expand_dims(y, axis)
-    chosen = np.take_along_axis(d, at, axis)
+    at = _chosen(y)
+    chosen = d[at]
     np.exp(d, out=d)
     total = d.sum(axis=axis, keepdims=True)
-    np.multiply(d, factor / total, out=d)
-    np.put_along_axis(d, at, np.take_along_axis(d, at, axis) - factor, axis)
-    return float(((np.log(total) - chosen) * factor).sum())
+    np.divide(d, total, out=d)
+    d[at] -= 1
+    np.multiply(d, factor, out=d)
+    return float(((np.log(total) - np.expand_dims(chosen, axis)) * factor).sum())
 
 
 def _sparse_of_probabilities(y: AnyArray, p: AnyArray, d: Array, factor: AnyArray) -> float:
     hot = np.zeros_like(p)
-    np.put_along_axis(hot, np.expand_dims(y, p.ndim - 2), 1, p.ndim - 2)
+    hot[_chosen(y)] = 1
     return _categorical_of_probabilities(hot, p, d, factor)
+
+
+def _chosen(y: AnyArray) -> tuple[AnyArray, ...]:
+    """Where the classes y (..., n) stand among results (..., K, n)."""
+    *others, samples = _places(y.shape)
+    return *others, y, samples
+
+
+@cache
+def _places(shape: tuple[int, ...]) -> tuple[AnyArray, ...]:
+    return np.indices(shape, sparse=True)
 
 
 # name -> from probabilities or numbers, from logits

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
+from threading import BrokenBarrierError
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,18 @@ from threadpoolctl import ThreadpoolController
 from simulator.nn.backend.cpu.activation import Activation, curve_of
 from simulator.nn.backend.cpu.compiled_recurrent import runs_in_one_call
 from simulator.nn.backend.cpu.operations import CpuOperations
-from simulator.nn.backend.cpu.plan import AnyArray, Array, Meeting, Node, Plan, Rows, Weight, inwards, outwards
+from simulator.nn.backend.cpu.plan import (
+    AnyArray,
+    Array,
+    Meeting,
+    Node,
+    Operation,
+    Plan,
+    Rows,
+    Weight,
+    inwards,
+    outwards,
+)
 from simulator.nn.backend.network import (
     ArrayNetwork,
     Memory,
@@ -38,7 +50,8 @@ from simulator.nn.recurrent import Bidirectional, Recurrent
 FEWEST = 8  # samples of a plan: threads with fewer wait for each other longer than they work
 MOST = 4  # plans of a batch where nothing else is asked for: they share the interpreter's lock
 SHORTEST = 3_000  # numbers of a recurrent state: with shorter calls two threads take 1.5 times as long as one
-PIECE = 1 << 18  # numbers of a weight that are updated at a time: they stay in the second-level cache
+PIECE = 1 << 18  # numbers of a weight whose gradient is computed at a time
+CHUNK = 1 << 15  # numbers that are updated at a time: in the cache SGD takes 0.6 of the time, Adam 0.8
 BUFFER = 512  # numbers: with NumPy's 8,192, strided operands are copied before every ufunc, 2 to 8 % of a step
 
 
@@ -46,8 +59,8 @@ def threads_wanted() -> int:
     """How many plans a batch has, each in a thread with BLAS on one core; with one plan BLAS has all cores.
 
     Two plans on two cores of an EPYC: 1.5 times as fast as one for LeNet and AlexNet at 28, 1.2 for a convnet, 1.1 for
-    GRU and 1.5 for LSTM with 256 units, 1.0 for dense networks. SIMULATOR_THREADS in the environment sets another
-    number.
+    GRU and 1.5 for LSTM with 256 units. Networks of vectors have one plan. SIMULATOR_THREADS in the environment sets
+    another number.
     """
     given = os.environ.get("SIMULATOR_THREADS")
     if given is None:
@@ -56,18 +69,80 @@ def threads_wanted() -> int:
     return int(given)
 
 
+Part = tuple[Operation, int]  # an operation, and which of its gradients
+
+
 @dataclass
 class Work:
-    """The gradient of some rows of a weight, which one thread computes and applies."""
+    """Some rows of a weight's gradient, which one thread computes and applies."""
 
     weight: Weight
-    start: int
-    stop: int
-    compute: Callable[[int, int], AnyArray]
+    rows: slice
+    parts: Sequence[Part]  # what plans, and uses of the weight, have of it
+    by_rows: Sequence[Rows]
 
     @property
     def cost(self) -> int:
-        return int((self.stop - self.start) * self.weight.value[0].size)
+        return int((self.rows.stop - self.rows.start) * self.weight.value[0].size)
+
+    def compute(self) -> AnyArray:
+        """The gradient, once all plans are through."""
+        found: list[AnyArray] = [operation.parts()[k][1][self.rows] for operation, k in self.parts]
+        total, *others = found + [some(self.rows.start, self.rows.stop) for some in self.by_rows]
+        for other in others:
+            total = total + other
+        return total
+
+
+def in_pieces(rows: slice, of: AnyArray, size: int) -> Iterator[slice]:
+    """Rows of an array in pieces of about so many numbers, all of nearly one length.
+
+    >>> list(in_pieces(slice(0, 784), np.empty((784, 512)), 1 << 18))
+    [slice(0, 392, None), slice(392, 784, None)]
+    """
+    length = rows.stop - rows.start
+    count = min(length, max(1, round(length * of[0].size / size)))
+    yield from (slice(a, b) for a, b in pairwise(rows.start + k * length // count for k in range(count + 1)))
+
+
+class Plans(list[Plan]):
+    """Those of one batch."""
+
+    @property
+    def meeting(self) -> Meeting:
+        return self[0].meeting
+
+    @cached_property
+    def shares(self) -> list[list[Work]]:
+        """What each plan's thread computes of the gradients: the dearest first, to the thread that has least to do.
+
+        Known once every plan has gone back.
+        """
+        weights: dict[int, Weight] = {}
+        parts: dict[int, list[Part]] = {}
+        rows: dict[int, list[Rows]] = {}
+        for plan in self:
+            for operation in plan.operations:
+                if operation.output.learns:
+                    for k, (weight, _) in enumerate(operation.parts()):
+                        weights[id(weight)] = weight
+                        parts.setdefault(id(weight), []).append((operation, k))
+        for operation in self[0].operations:
+            for weight, some in operation.rows():
+                weights[id(weight)] = weight
+                rows.setdefault(id(weight), []).append(some)
+        work = []
+        for key, weight in weights.items():
+            if weight.trainable:
+                pieces = in_pieces(slice(0, len(weight.value)), weight.value, PIECE)
+                work += [Work(weight, some, parts.get(key, []), rows.get(key, [])) for some in pieces]
+        loads = [0] * len(self)
+        shares: list[list[Work]] = [[] for _ in self]
+        for piece in sorted(work, key=lambda piece: -piece.cost):
+            k = loads.index(min(loads))
+            loads[k] += piece.cost
+            shares[k].append(piece)
+        return shares
 
 
 @dataclass(eq=False)
@@ -75,7 +150,7 @@ class CpuNetwork(ArrayNetwork):
     """A network on NumPy arrays, every operation planned for speed."""
 
     threads: int = field(default_factory=threads_wanted)
-    _plans: dict[tuple[int, bool], list[Plan]] = field(default_factory=dict)
+    _plans: dict[tuple[int, bool], Plans] = field(default_factory=dict)
     _pool: ThreadPoolExecutor | None = None
 
     def until(self, output: Tensor) -> Network:
@@ -83,12 +158,14 @@ class CpuNetwork(ArrayNetwork):
 
     # Plans
 
-    def plans(self, batch: int, learning: bool) -> list[Plan]:
+    def plans(self, batch: int, learning: bool) -> Plans:
         key = batch, learning
         if key not in self._plans:
             # An epoch's last batch is smaller than the others: one plan of each kind keeps its buffers.
             self._plans = {size: plans for size, plans in self._plans.items() if size[1] != learning}
             count = max(1, min(self.threads, os.cpu_count() or 1, batch // FEWEST))
+            # Of vectors there is little to do but products, which BLAS shares out: 1.2 times as fast on a Xeon
+            count = 1 if all(len(t.shape) == 1 for t in walk(self.output)) else count
             inner = [t.layer.layer if isinstance(t.layer, Bidirectional) else t.layer for t in walk(self.output)]
             cells = [layer.cell() for layer in inner if isinstance(layer, Recurrent)]
             narrow = min((cell.units for cell in cells if not runs_in_one_call(cell)), default=SHORTEST)
@@ -96,10 +173,10 @@ class CpuNetwork(ArrayNetwork):
             edges = [round(k * batch / count) for k in range(count + 1)]
             shared: dict[Any, AnyArray] = {}
             meeting = Meeting(count)
-            self._plans[key] = [
+            self._plans[key] = Plans(
                 self.planned(Plan(k, slice(edges[k], edges[k + 1]), batch, learning, shared, meeting, seed=self.seed))
                 for k in range(count)
-            ]
+            )
         return self._plans[key]
 
     def planned(self, plan: Plan) -> Plan:
@@ -134,7 +211,7 @@ class CpuNetwork(ArrayNetwork):
         known = not self.loss_option.from_logits and self.losses[1] is not None
         return known and isinstance(last, Activation) and last.name == wanted
 
-    def _each(self, plans: Sequence[Plan], do: Callable[[Plan], Any]) -> list[Any]:
+    def _each(self, plans: Plans, do: Callable[[Plan], Any]) -> list[Any]:
         """Do something in every plan, each in its own thread."""
 
         def guarded(plan: Plan) -> Any:
@@ -143,15 +220,21 @@ class CpuNetwork(ArrayNetwork):
                 with np.errstate(all="ignore"):  # fit says where a loss is no number
                     return do(plan)
             except BaseException:
-                plan.meeting.barrier.abort()
+                plans.meeting.give_up()
                 raise
 
         if len(plans) == 1:
             return [guarded(plans[0])]
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self.threads - 1)
+        plans.meeting.begin()
         waiting = [self._pool.submit(guarded, plan) for plan in plans[1:]]
-        first = guarded(plans[0])
+        try:
+            first = guarded(plans[0])
+        except BrokenBarrierError:
+            first = None  # one of the others says why
+        finally:
+            wait(waiting)
         return [first, *(w.result() for w in waiting)]
 
     # Readings
@@ -178,17 +261,18 @@ class CpuNetwork(ArrayNetwork):
     def gradients(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, Array, list[Work]]:
         """The mean loss of a batch, the predictions, and the work that leads to the gradients."""
         plans = self.plans(len(x), True)
+        found = self._each(plans, lambda plan: self._through(plan, x, y, weights))
+        loss, p = _whole(found)
+        return loss, p, [piece for mine in plans.shares for piece in mine]
 
-        def do(plan: Plan) -> tuple[float, Array]:
-            plan.training, plan.step = True, self.step_number
-            np.copyto(plan.start.array, inwards(x[plan.where]))
-            plan.forward()
-            total, found = self.judged(plan, y, weights)
-            plan.backward()
-            return total, found
-
-        found = self._each(plans, do)
-        return sum(total for total, _ in found), np.concatenate([p for _, p in found]), self._work(plans)
+    def _through(self, plan: Plan, x: AnyArray, y: AnyArray, weights: AnyArray | None) -> tuple[float, Array]:
+        """A plan's way forward and back: its part of the mean loss, and its predictions."""
+        plan.training, plan.step = True, self.step_number
+        np.copyto(plan.start.array, inwards(x[plan.where]))
+        plan.forward()
+        found = self.judged(plan, y, weights)
+        plan.backward()
+        return found
 
     def judged(self, plan: Plan, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, Array]:
         """A plan's part of the mean loss of a batch, whose gradient is then at its last operation, and the answers."""
@@ -206,29 +290,6 @@ class CpuNetwork(ArrayNetwork):
             curve_of(plan.last).apply(result.y, p)
         return total, outwards(p).copy()
 
-    def _work(self, plans: Sequence[Plan]) -> list[Work]:
-        weights: dict[int, Weight] = {}
-        parts: dict[int, list[Array]] = {}
-        rows: dict[int, list[Rows]] = {}
-        for plan in plans:
-            for operation in plan.operations:
-                if operation.output.learns:
-                    for weight, part in operation.parts():
-                        weights[id(weight)] = weight
-                        parts.setdefault(id(weight), []).append(part)
-        for operation in plans[0].operations:
-            for weight, some in operation.rows():
-                weights[id(weight)] = weight
-                rows.setdefault(id(weight), []).append(some)
-        work = []
-        for key, weight in weights.items():
-            if weight.trainable:
-                step = max(1, PIECE // weight.value[0].size)
-                compute = _summed(parts.get(key, []), rows.get(key, []))
-                edges = [*range(0, len(weight.value), step), len(weight.value)]
-                work += [Work(weight, a, b, compute) for a, b in pairwise(edges)]
-        return work
-
     # Training
 
     def train(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, Array]:
@@ -236,79 +297,65 @@ class CpuNetwork(ArrayNetwork):
         assert optimizer is not None
         self.step_number += 1
         plans = self.plans(len(x), True)
-        with self.limited(plans):
-            loss, p, work = self.gradients(x, y, weights)
-            loss += self.penalty()
-            numbers: dict[str, Any] = {}
-            rate = self.rate()
-            clips = optimizer.clips
-            together = optimizer.gradient_accumulation_steps or 1
-            waits = self.step_number % together > 0
-            updates = (self.step_number - 1) // together + 1
+        penalty, rate = self.penalty(), self.rate()
+        numbers: dict[str, Any] = {}
+        clips = optimizer.clips
+        together = optimizer.gradient_accumulation_steps or 1
+        waits = self.step_number % together > 0
+        updates = (self.step_number - 1) // together + 1
 
-            def gradient(piece: Work) -> None:
-                w, g, rows = piece.weight, piece.compute(piece.start, piece.stop), slice(piece.start, piece.stop)
-                if w.l1 or w.l2:
-                    value = w.value[rows]
-                    g = g + np.float32(2 * w.l2) * value + np.float32(w.l1) * np.sign(value)
-                if together > 1:
-                    total = state_of(self.states.setdefault(id(w), {}), "gradients", w.value)[rows]
-                    total += g
-                    if waits:
-                        return
-                    g = total / np.float32(together)
-                    total[...] = 0
-                if clips:
-                    w.grad[rows] = g
-                else:
-                    update(piece, g)
-
-            def update(piece: Work, g: AnyArray) -> None:
-                w, rows = piece.weight, slice(piece.start, piece.stop)
-                memory = Memory(rate, updates, self.states.setdefault(id(w), {}), w.value, rows, numbers)
-                w.value[rows] = optimizer.update(memory, w.value[rows], g)
-
-            if clips and not waits:
-                self._share(plans, work, gradient)
-                found = {id(piece.weight): piece.weight for piece in work}.values()
-                optimizer.clip([w.grad for w in found])
-                self._share(plans, work, lambda piece: update(piece, piece.weight.grad[piece.start : piece.stop]))
+        def gradient(piece: Work) -> None:
+            w, g, rows = piece.weight, piece.compute(), piece.rows
+            if w.l1 or w.l2:
+                value = w.value[rows]
+                g = g + np.float32(2 * w.l2) * value + np.float32(w.l1) * np.sign(value)
+            if together > 1:
+                total = state_of(self.states.setdefault(id(w), {}), "gradients", w.value)[rows]
+                total += g
+                if waits:
+                    return
+                g = total / np.float32(together)
+                total[...] = 0
+            if clips:
+                w.grad[rows] = g
             else:
-                self._share(plans, work, gradient)
-        return loss, p
+                update(piece, g)
 
-    def _share(self, plans: Sequence[Plan], work: Sequence[Work], do: Callable[[Work], None]) -> None:
-        """Do all pieces of work, the dearest first, each in the thread that has least to do."""
-        loads = [0] * len(plans)
-        mine: list[list[Work]] = [[] for _ in plans]
-        for piece in sorted(work, key=lambda piece: -piece.cost):
-            k = loads.index(min(loads))
-            loads[k] += piece.cost
-            mine[k].append(piece)
+        def update(piece: Work, g: AnyArray) -> None:
+            w, states = piece.weight, self.states.setdefault(id(piece.weight), {})
+            for rows in in_pieces(piece.rows, w.value, CHUNK):
+                memory = Memory(rate, updates, states, w.value, rows, numbers)
+                some = slice(rows.start - piece.rows.start, rows.stop - piece.rows.start)
+                w.value[rows] = optimizer.update(memory, w.value[rows], g[some])
 
-        def do_mine(plan: Plan) -> None:
-            for piece in mine[plan.number]:
-                do(piece)
+        def do(plan: Plan) -> tuple[float, Array]:
+            found = self._through(plan, x, y, weights)
+            plans.meeting.wait()
+            for piece in plans.shares[plan.number]:
+                gradient(piece)
+            if clips and not waits:
+                plans.meeting.wait()
+                if plan.number == 0:
+                    learned = {id(piece.weight): piece.weight for mine in plans.shares for piece in mine}.values()
+                    optimizer.clip([w.grad for w in learned])
+                plans.meeting.wait()
+                for piece in plans.shares[plan.number]:
+                    update(piece, piece.weight.grad[piece.rows])
+            return found
 
-        self._each(plans, do_mine)
+        with self.limited(plans):
+            loss, p = _whole(self._each(plans, do))
+        return loss + penalty, p
+
+
+def _whole(found: Sequence[tuple[float, Array]]) -> tuple[float, Array]:
+    """The loss and the predictions of a batch from those of its plans."""
+    return sum(total for total, _ in found), np.concatenate([p for _, p in found])
 
 
 @cache
 def _controller() -> ThreadpoolController:
     return ThreadpoolController()  # looking for the libraries takes a millisecond
-
-
-def _summed(parts: Sequence[Array], rows: Sequence[Rows]) -> Callable[[int, int], AnyArray]:
-    """The rows from a to b of a gradient that plans, and uses of the weight, have in parts."""
-
-    def compute(a: int, b: int) -> AnyArray:
-        found: list[AnyArray] = [part[a:b] for part in parts] + [some(a, b) for some in rows]
-        total = found[0]
-        for other in found[1:]:
-            total = total + other
-        return total
-
-    return compute
 
 
 def network_of(

@@ -115,6 +115,19 @@ class Meeting:
         self.barrier = threading.Barrier(plans)
         self.parts: list[AnyArray] = [np.empty(0)] * plans
 
+    def begin(self) -> None:
+        """Take up what an interruption may have left."""
+        if self.barrier.broken:
+            self.barrier.reset()
+
+    def give_up(self) -> None:
+        """Let nobody wait for one who doesn't come."""
+        self.barrier.abort()
+
+    def wait(self) -> None:
+        if len(self.parts) > 1:
+            self.barrier.wait()
+
     def total(self, number: int, part: AnyArray) -> AnyArray:
         """The sum over all plans, the same in each."""
         if len(self.parts) == 1:
