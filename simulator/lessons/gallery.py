@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator import nn
-from simulator.nn.layer import Layer
+from simulator.nn.layer import Layer, apart
 from simulator.nn.optimizer import Optimizer
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ class Exhibit:
 def _model(
     title: str, X: Array, layers: list[Layer], optimizer: Optimizer, loss: str, seed: int = 0
 ) -> Callable[[], nn.Model]:
-    return lambda: nn.Sequential([nn.Input(X.shape[1:]), *layers], name=title, seed=seed).compile(optimizer, loss)
+    return lambda: nn.Sequential([nn.Input(X.shape[1:]), *map(apart, layers)], name=title, seed=seed).compile(
+        optimizer, loss
+    )
 
 
 def _two_two_two() -> nn.Model:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -323,6 +324,14 @@ class Concatenate(Layer):
     def call(self, at: Operations[T], *x: T) -> T:
         axes = len(at.shape(x[0]))
         return at.concatenated(self.axis % axes if self.axis < 0 else self.axis - 1, *x)
+
+
+def _joining(kind: type[Layer]) -> Callable[..., Tensor]:
+    """Keras's short form: add([x, y]) for Add()([x, y])."""
+    return lambda inputs, **options: kind(**options)(inputs)
+
+
+add, average, concatenate, multiply = map(_joining, (Add, Average, Concatenate, Multiply))
 
 
 @dataclass(eq=False)

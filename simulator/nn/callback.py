@@ -39,7 +39,21 @@ class Callback:
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None: ...
 
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None: ...
+
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None: ...
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """In Keras the newer name; what stands under the older one is called as well."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self.on_batch_end(batch, logs)
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Before the validation data are gone through."""
+
+    def on_test_end(self, logs: Logs | None = None) -> None: ...
 
 
 class History(Callback):
@@ -240,14 +254,15 @@ class CSVLogger(Configured, Callback):
             ) from None
 
 
-@dataclass
 class LambdaCallback(Callback):
-    """Functions in place of methods."""
+    """Functions in place of methods: LambdaCallback(on_epoch_end=lambda epoch, logs: ...)."""
 
-    on_epoch_begin: Any = None
-    on_epoch_end: Any = None
+    def __init__(self, **functions: Callable[..., Any] | None) -> None:
+        for name, function in functions.items():
+            one_of("LambdaCallback's functions", name, [n for n in dir(Callback) if n.startswith("on_")])
+            if function is not None:
+                setattr(self, name, function)
 
-    def __post_init__(self) -> None:
-        for name in ("on_epoch_begin", "on_epoch_end"):
-            if getattr(self, name) is None:
-                setattr(self, name, lambda epoch, logs=None: None)
+
+class TerminateOnNaN(Callback):
+    """Keras's way to stop at a loss that is no number. `fit` stops there in any case, and names likely causes."""

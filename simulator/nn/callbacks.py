@@ -12,6 +12,7 @@ from simulator.nn.callback import (
     LearningRateScheduler,
     ModelCheckpoint,
     ReduceLROnPlateau,
+    TerminateOnNaN,
 )
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "LearningRateScheduler",
     "ModelCheckpoint",
     "ReduceLROnPlateau",
+    "TerminateOnNaN",
 ]
 
 if not TYPE_CHECKING:

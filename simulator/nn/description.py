@@ -40,7 +40,9 @@ from simulator.nn.optimizer import (
 from simulator.nn.option import Configured, chosen, made, one_of, require
 from simulator.nn.regularizer import L1L2
 
-TYPES: dict[str, type[Layer]] = {name: getattr(layers, name) for name in layers.__all__ if name != "Input"}
+TYPES: dict[str, type[Layer]] = {
+    name: kind for name in layers.__all__ if isinstance(kind := getattr(layers, name), type)
+}
 SCHEDULES = {cls.__name__: cls for cls in (InverseTimeDecay, ExponentialDecay, StepDecay, CosineDecay)}
 NAMES = {cls.__name__: cls for cls in OPTIMIZERS.values()}
 

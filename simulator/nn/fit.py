@@ -51,6 +51,8 @@ def fit(
             for metric in metrics:
                 metric.reset()
             for step, batch in enumerate(training.batches(epoch)):
+                for callback in callbacks:
+                    callback.on_train_batch_begin(step)
                 loss, p = network.train(batch.x, batch.y, batch.weights)
                 if not math.isfinite(loss):
                     raise TrainingError(
@@ -63,12 +65,17 @@ def fit(
                 if callbacks or watching:
                     logs: Logs = {"loss": total / seen} | _results(metrics)
                     for callback in [*callbacks, *watching]:
-                        callback.on_batch_end(step, logs)
+                        callback.on_train_batch_end(step, logs)
                 if model.stop_training:
                     break
             logs = {"loss": total / seen} | _results(metrics)
             if held is not None:
-                logs |= {f"val_{name}": value for name, value in evaluated(model, held, backend).items()}
+                for callback in callbacks:
+                    callback.on_test_begin()
+                found = evaluated(model, held, backend)
+                for callback in callbacks:
+                    callback.on_test_end(found)
+                logs |= {f"val_{name}": value for name, value in found.items()}
             if callbacks:
                 model.updated(backend)  # they may look at the weights
             for callback in everyone:

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from simulator.errors import ShapeError
 from simulator.nn.backend.operation import Carried, Operations, Shape, T
 from simulator.nn.initializer import Array, Initializer, initializer_of
-from simulator.nn.option import Configured
+from simulator.nn.option import Configured, require
 from simulator.nn.regularizer import L1L2, regularizer_of
 from simulator.nn.weight import take
 
@@ -38,15 +38,11 @@ class WeightSpec(NamedTuple):
 
 @dataclass(eq=False)
 class Tensor:
-    """A layer applied to others, not computed yet: what a functional model is made of.
-
-    held are the weights that a model has given the layer already.
-    """
+    """A layer applied to others, not computed yet: what a functional model is made of."""
 
     layer: Layer
     inputs: tuple[Tensor, ...] = field(repr=False)  # a network with branches has as many texts as paths
     shape: Shape
-    held: Sequence[Any] = field(default=(), repr=False)
 
 
 @dataclass(eq=False)
@@ -62,6 +58,7 @@ class Layer(Configured):
     input_shape: Sequence[int] | None = field(default=None, kw_only=True)
     carried: Carried = field(init=False, repr=False, default_factory=dict)  # states of a stateful layer
     weights: list[Weight] = field(init=False, repr=False, default_factory=list)  # of the model that has it since last
+    joined: Tensor | None = field(init=False, repr=False, default=None)  # where it is in that model
 
     joins: ClassVar[bool] = False  # whether it takes several inputs
 
@@ -78,6 +75,22 @@ class Layer(Configured):
     def specs_of(self, *inputs: Shape) -> list[WeightSpec]:
         """`weights_of`, as they are to be trained now."""
         return [spec._replace(trainable=spec.trainable and self.trainable) for spec in self.weights_of(*inputs)]
+
+    @property
+    def output(self) -> Tensor:
+        """Its result in the model that has it since last, where another model may end: `Model(m.inputs, layer.output)`.
+
+        Raises SettingError before it is in a model.
+        """
+        require(self.joined is not None, "A layer has an output once it is in a model.", type(self).__name__)
+        assert self.joined is not None
+        return self.joined
+
+    @property
+    def input(self) -> Tensor | list[Tensor]:
+        """What it takes there; a list where it joins several."""
+        given = list(self.output.inputs)
+        return given if self.joins else given[0]
 
     def get_weights(self) -> list[Array]:
         """The weights in Keras's order; none before the layer is in a model."""
@@ -125,9 +138,9 @@ class Layer(Configured):
 
 
 def apart(layer: Layer) -> Layer:
-    """The same layer with states of its own, which begin with zeros."""
+    """A layer with the same options, without weights, and with states of its own, which begin with zeros."""
     other = copy(layer)
-    other.carried = {}
+    other.carried, other.weights, other.joined = {}, [], None
     return other
 
 

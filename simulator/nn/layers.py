@@ -26,6 +26,10 @@ from simulator.nn.basic import (
     Rescaling,
     Reshape,
     Softmax,
+    add,
+    average,
+    concatenate,
+    multiply,
 )
 from simulator.nn.convolution import (
     AveragePooling1D,
@@ -86,6 +90,10 @@ __all__ = [
     "Resizing",
     "SimpleRNN",
     "Softmax",
+    "add",
+    "average",
+    "concatenate",
+    "multiply",
 ]
 
 if not TYPE_CHECKING:

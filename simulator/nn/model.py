@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +22,7 @@ from simulator.nn.callback import Callback, History
 from simulator.nn.feed import Arrays, DataSet, Feed, batch_checked, feed_of, opened
 from simulator.nn.fit import evaluated, fit, predicted
 from simulator.nn.initializer import Array, initial
-from simulator.nn.layer import Layer, Tensor, walk
+from simulator.nn.layer import Layer, Tensor, WeightSpec, apart, walk
 from simulator.nn.loss import LOSSES, Loss, LossOption, loss_of
 from simulator.nn.memory import MODEL, NUMBER, require_free
 from simulator.nn.metric import Metric, metric_of
@@ -43,7 +42,8 @@ Progress = Callable[[int, int], None]
 class Model:
     """A network from an input to an output. Called with a tensor it is a layer: its own layers, applied to that.
 
-    A network made of such a call begins with the weights that this one has at that time.
+    As in Keras, models that have a layer together have its weights together: what one learns the other knows. So
+    `Model(model.inputs, model.get_layer("hidden").output)` shows what a trained network sees.
 
     >>> from simulator.nn.basic import Dense, Input
     >>> x = Input((2,))
@@ -80,11 +80,13 @@ class Model:
 
     def _join(self, inputs: Tensor, outputs: Tensor) -> None:
         """Number the layers between input and output, and give them their first weights."""
-        before = self.__dict__.get("weights", {})
         self.inputs, self.outputs = inputs, outputs
         self.numbers, self.weights = {}, {}
         for part in (inputs, outputs):
-            require(isinstance(part, Tensor), "A model goes from nn.Input(...) to a layer's result.", repr(part))
+            received, advice = repr(part), ""
+            if isinstance(part, list | tuple | dict):
+                received, advice = f"{len(part)} of them", "Make a model for each; they have their layers together."
+            require(isinstance(part, Tensor), "A model goes from nn.Input(...) to a layer's result.", received, advice)
         entered = [t for t in walk(outputs) if isinstance(t.layer, InputLayer)]
         require(entered == [inputs], "A model has one input, and its output depends on it.", f"{len(entered)} inputs")
         rng = np.random.default_rng(self.seed)
@@ -104,25 +106,51 @@ class Model:
                 require(not moving, "A layer with moving statistics is used once.", f"{type(layer).__name__} twice")
                 continue
             number = self.numbers[id(layer)] = len(self.numbers) + 1
-            self.weights[id(layer)] = [
-                Weight(spec, number, initial(spec.initializer, rng, spec.shape, total))
+            mine = [
+                Weight(spec, number, [initial(spec.initializer, rng, spec.shape, total)])
                 for spec in layer.specs_of(*shapes)
             ]
-            held = before.get(id(layer), tensor.held)
-            for mine, theirs in zip(self.weights[id(layer)], held, strict=False):
-                mine.value = theirs.value.copy()
-            layer.weights = self.weights[id(layer)]
+            for w, known in zip(mine, layer.weights, strict=False):
+                same = w.spec.shape == known.spec.shape
+                rule = f"{type(layer).__name__} keeps its weights in every model."
+                received = f"inputs for {w.spec.name} {w.spec.shape}, where it has {known.spec.shape}"
+                require(same, rule, received, "Make a new layer for them.")
+                w.shared = known.shared
+            self.weights[id(layer)] = layer.weights = mine
+            layer.joined = tensor
 
     def __call__(self, x: Any, training: bool = False) -> Any:
         """The model's layers after that tensor; or, for samples (N, ...), its answers, with training as in training."""
         if not isinstance(x, Tensor):
             self._prepare(x)
             return self.network().predict(self.inputs_checked(x).astype(np.float32), training)
+        return self._applied(x, {id(layer): layer for layer in self.layers})
+
+    def _applied(self, x: Tensor, layers: Mapping[int, Layer]) -> Tensor:
+        """These layers, by the id of those in whose place they are, after that tensor."""
         made = {id(self.inputs): x}
         for t in walk(self.outputs):
             if t.inputs:
-                made[id(t)] = replace(t.layer(*(made[id(s)] for s in t.inputs)), held=self.weights[id(t.layer)])
+                made[id(t)] = layers[id(t.layer)](*(made[id(s)] for s in t.inputs))
         return made[id(self.outputs)]
+
+    @property
+    def input(self) -> Tensor:
+        return self.inputs
+
+    @property
+    def output(self) -> Tensor:
+        return self.outputs
+
+    @property
+    def trainable_weights(self) -> list[Weight]:
+        """Those that a training compiled now would change."""
+        return [w for w, spec in self._now() if spec.trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Weight]:
+        """The others: of layers that aren't trained, and moving statistics."""
+        return [w for w, spec in self._now() if not spec.trainable]
 
     @property
     def trainable(self) -> bool:
@@ -204,11 +232,17 @@ class Model:
 
     def _choose_trained(self) -> None:
         """Take from the layers which weights are to be trained."""
-        for t in walk(self.outputs):
-            if t.inputs:
-                specs = t.layer.specs_of(*(source.shape for source in t.inputs))
-                for w, spec in zip(self.weights[id(t.layer)], specs, strict=True):
-                    w.spec = spec
+        for w, spec in self._now():
+            w.spec = spec
+
+    def _now(self) -> list[tuple[Weight, WeightSpec]]:
+        """The weights, and how the layers want them trained now."""
+        once = {id(t.layer): t for t in walk(self.outputs) if t.inputs}.values()
+        return [
+            pair
+            for t in once
+            for pair in zip(self.weights[id(t.layer)], t.layer.specs_of(*(s.shape for s in t.inputs)), strict=True)
+        ]
 
     def _check_loss(self, name: str) -> None:
         """Raises SettingError unless the loss fits the last layer."""
@@ -273,7 +307,8 @@ class Model:
         if kind == "classes":
             _classes(y, self.outputs.shape[-1], f"Labels of {self.loss}")
         if kind == "bits":
-            require(bool(np.isin(y, (0, 1)).all()), f"{self.loss} needs labels 0 and 1.", _first_other(y, (0, 1)))
+            outside = y[(y < 0) | (y > 1)]
+            require(not outside.size, f"{self.loss} needs labels from 0 to 1.", f"{outside[0] if outside.size else ''}")
         if kind == "one-hot":
             wrong = y[~np.isin(y, (0, 1)).all(axis=-1) | (y.sum(axis=-1) != 1)]
             advice = "Class numbers go with sparse_categorical_crossentropy."
@@ -613,10 +648,11 @@ class Sequential(Model):
         self._append(layer)
         self._rebuild()
 
-    def build(self, shape: Sequence[int]) -> None:
-        """Take this shape of one sample, where no Input has given it."""
+    def build(self, shape: Sequence[int | None]) -> None:
+        """Take this shape of one sample, where no Input has given it. As in Keras, (None, ...) is that of a batch."""
         if self._source is None:
-            self._source = Input(tuple(shape))
+            sizes: tuple[Any, ...] = tuple(shape)
+            self._source = Input(sizes[1:] if sizes[:1] == (None,) else sizes)
             self._rebuild()
 
     def _append(self, layer: Tensor | Layer | Model) -> None:
@@ -676,6 +712,18 @@ class Sequential(Model):
         raise AttributeError(name)
 
 
+def clone_model(model: Model, seed: int | None = None) -> Model:
+    """A network of new layers like the model's, not compiled, with first weights drawn by its seed or another one.
+
+    >>> from simulator.nn.basic import Dense, Input
+    >>> model = Sequential([Input((2,)), Dense(3, use_bias=False)])
+    >>> clone_model(model).get_weights()[0].tolist() == model.get_weights()[0].tolist()
+    True
+    """
+    layers = {id(layer): apart(layer) for layer in model.layers}
+    return Model(model.inputs, model._applied(model.inputs, layers), model.name, model.seed if seed is None else seed)
+
+
 def _from_zeros(step: Step) -> Step:
     """The step. Raises SettingError when a batch takes over the states of the one before."""
     rule, advice = "A workbook starts every sequence from zeros.", "Train it with fit, or leave stateful out."
@@ -698,8 +746,3 @@ def _classes(values: Array, classes: int, what: str) -> None:
     good = (values == np.floor(values)) & (values >= 0) & (values < classes)
     received = values[~good].ravel()[0] if not good.all() else 0
     require(bool(good.all()), f"{what} are whole numbers from 0 to {classes - 1}.", f"{received:g}")
-
-
-def _first_other(values: Array, allowed: tuple[float, ...]) -> float:
-    others = values[~np.isin(values, allowed)]
-    return float(others[0]) if others.size else 0.0

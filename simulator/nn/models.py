@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING
 
 from simulator.errors import missing
-from simulator.nn.model import Model, Sequential
+from simulator.nn.model import Model, Sequential, clone_model
 from simulator.nn.store import load_model
 
 __all__ = [
     "Model",
     "Sequential",
+    "clone_model",
     "load_model",
 ]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from simulator.nn.initializer import Array
-from simulator.nn.model import Model, epochs_checked
+from simulator.nn.model import Model, clone_model, epochs_checked
 from simulator.nn.option import require
 from simulator.nn.training import numbers_of, train
 from simulator.tape.evaluate import evaluate_all
@@ -59,18 +59,14 @@ def train_runs(
     y, y_test = model.labels_checked(Y, len(x)), model.labels_checked(Y_test, len(x_test))
     size, _ = model.batches_of(len(x), batch_size)
     step = model.trace(x, y, batch_size)
-    firsts = [_seeded(model, seed).trace(x, y, batch_size).first for seed in seeds]
+    clones = [clone_model(model, seed).compile(model.optimizer, model.loss_option) for seed in seeds]
+    firsts = [clone.trace(x, y, batch_size).first for clone in clones]
     drawn = {leaf.name: np.stack([first[key][1] for first in firsts]) for key, (leaf, _) in step.first.items()}
     costs, state = train(step, numbers_of(step) | drawn, x, y, size, epochs)
     trained = {symbol: state[node.serial] for symbol, node in step.parameters.items()}
     tests = _test_losses(model, x_test, y_test, trained, len(seeds))
     order = [w.symbol for ws in model.weights.values() for w in ws]
     return Runs(costs.mean(axis=2), tests, [trained[symbol] for symbol in order])
-
-
-def _seeded(model: Model, seed: int) -> Model:
-    other = Model(model.inputs, model.outputs, model.name, seed)
-    return other.compile(model.optimizer, model.loss_option)
 
 
 def _test_losses(model: Model, X: Array, Y: Array, weights: dict[str, Array], runs: int) -> Array:

@@ -30,11 +30,20 @@ E = Expression
 
 @dataclass
 class Weight:
-    """A weight of a model: its description, its layer's number, its value."""
+    """A weight of a model: its description, its layer's number, and its value, in a list that all models of the layer
+    have together."""
 
     spec: WeightSpec
     layer: int
-    value: Array
+    shared: list[Array]
+
+    @property
+    def value(self) -> Array:
+        return self.shared[0]
+
+    @value.setter
+    def value(self, value: Array) -> None:
+        self.shared[0] = value
 
     @property
     def symbol(self) -> str:

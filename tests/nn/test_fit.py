@@ -121,6 +121,8 @@ def test_a_state_taken_between_two_updates_leads_to_the_same_weights() -> None:
 
 # Callbacks
 
+OLDER = ("on_batch_begin", "on_batch_end")
+
 
 def test_early_stopping_brings_back_the_best_weights() -> None:
     model = network()
@@ -137,6 +139,26 @@ def test_early_stopping_brings_back_the_best_weights() -> None:
     assert (history.epoch, stop.best_epoch, stop.stopped_epoch) == ([0, 1, 2, 3], 1, 3)
     for a, b in zip(model.get_weights(), seen[1], strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_callbacks_are_called_where_keras_calls_them() -> None:
+    calls: list[str] = []
+    names = [name for name in dir(callbacks.Callback) if name.startswith("on_")]
+
+    def note(name: str) -> Any:
+        return lambda *args: calls.append(name.removeprefix("on_") + "".join(str(a) for a in args if a in (0, 1)))
+
+    noted = callbacks.LambdaCallback(**{name: note(name) for name in names if name not in OLDER})
+    older = callbacks.LambdaCallback(**{name: note(name) for name in OLDER})
+    x, y = blobs()
+    network().fit(x, y, batch_size=len(x) // 2, validation_data=(x, y), callbacks=[noted])
+    batches = ["train_batch_begin0", "train_batch_end0", "train_batch_begin1", "train_batch_end1"]
+    assert calls == ["train_begin", "epoch_begin0", *batches, "test_begin", "test_end", "epoch_end0", "train_end"]
+    calls.clear()
+    network().fit(x, y, batch_size=len(x) // 2, callbacks=[older, callbacks.TerminateOnNaN()])
+    assert calls == ["batch_begin0", "batch_end0", "batch_begin1", "batch_end1"]
+    with pytest.raises(SettingError, match=r"LambdaCallback's functions must be one of .*Did you mean 'on_epoch_end'"):
+        callbacks.LambdaCallback(on_epoch_ends=print)
 
 
 def test_a_checkpoint_keeps_the_best_epoch(tmp_path: Path) -> None:

@@ -817,6 +817,33 @@ def test_what_is_not_trained_is_that_of_keras() -> None:
         np.testing.assert_array_equal(mine, old)
 
 
+def in_turns(k: Any) -> list[float]:
+    """A generator and its judge, who has learnt when the generator's turn comes, and stays as it is then."""
+    rng, first = np.random.default_rng(0), np.random.default_rng(5)
+    generator = k.Sequential([k.Input((2,)), k.layers.Dense(8, activation="tanh"), k.layers.Dense(3)])
+    judge = k.Sequential([k.Input((3,)), k.layers.Dense(8, activation="tanh"), k.layers.Dense(1, activation="sigmoid")])
+    for model in (generator, judge):
+        model.set_weights([0.5 * first.normal(size=w.shape) for w in model.get_weights()])
+    judge.compile(k.optimizers.SGD(0.1), "binary_crossentropy")
+    judge.trainable = False
+    noise = k.Input((2,))
+    both = k.Model(noise, judge(generator(noise)))
+    both.compile(k.optimizers.Adam(0.01), "binary_crossentropy")
+    losses = []
+    for _ in range(5):
+        z, real = rng.normal(size=(8, 2)), rng.normal(size=(8, 3)) + 1
+        x = np.concatenate([real, generator.predict(z, verbose=0)])
+        judge.trainable = True
+        losses.append(float(judge.train_on_batch(x, np.repeat([[1], [0]], 8, axis=0))))
+        judge.trainable = False
+        losses.append(float(both.train_on_batch(z, np.ones((8, 1)))))
+    return losses
+
+
+def test_models_that_have_layers_together_learn_in_turns_as_in_keras() -> None:
+    np.testing.assert_allclose(in_turns(nn), in_turns(keras), rtol=1e-5)
+
+
 LEARNERS: dict[str, tuple[Build, Callable[[Any], Any]]] = {
     "dense": (classifier("softmax"), lambda o: o.SGD(learning_rate=0.3)),
     "convolution": (

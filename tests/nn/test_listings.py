@@ -109,6 +109,74 @@ def test_a_model_in_a_model_brings_its_weights() -> None:
     np.testing.assert_array_equal(chained.predict(data), inner.predict(data))
 
 
+def test_models_have_the_weights_of_their_common_layers_together() -> None:
+    data = np.random.default_rng(1).normal(size=(16, 6)).astype(np.float32)
+    x = nn.Input((6,))
+    code = nn.Dense(3, activation="tanh", name="code")(x)
+    encoder, whole = nn.Model(x, code), nn.Model(x, nn.Dense(6)(code))
+    untrained = encoder.predict(data)
+    whole.compile("adam", "mse").fit(data, data, epochs=3, verbose=0)
+    kernel, bias = whole.get_weights()[:2]
+    np.testing.assert_allclose(encoder.predict(data), np.tanh(data @ kernel + bias), atol=1e-6)
+    assert np.abs(encoder.predict(data) - untrained).max() > 1e-3
+    seen = nn.Model(whole.input, whole.get_layer("code").output)
+    np.testing.assert_array_equal(seen.predict(data), encoder.predict(data))
+    encoder.set_weights([np.zeros((6, 3)), np.zeros(3)])
+    np.testing.assert_array_equal(whole.predict(data), np.tile(whole.get_weights()[3].astype(np.float32), (16, 1)))
+    assert whole.layers[1].input is code
+    with pytest.raises(SettingError, match=r"Dense keeps its weights in every model\. Received: inputs for kernel"):
+        nn.Sequential([nn.Input((5,)), whole.layers[0]])
+    with pytest.raises(SettingError, match=r"to a layer's result\. Received: 2 of them\. Make a model for each"):
+        nn.Model(x, [code, whole.output])  # type: ignore[arg-type]
+    with pytest.raises(SettingError, match=r"A layer has an output once it is in a model\. Received: Dense"):
+        _ = nn.Dense(2).output
+
+
+def test_two_models_are_trained_in_turns_one_of_them_frozen_in_the_other() -> None:
+    """As a generator and its judge are: the judge learns by itself, and stays as it is while the generator learns."""
+    rng = np.random.default_rng(1)
+    generator = nn.Sequential([nn.Input((2,)), nn.Dense(3)])
+    judge = nn.Sequential([nn.Input((3,)), nn.Dense(1, activation="sigmoid")])
+    judge.compile("sgd", "binary_crossentropy")
+    judge.trainable = False
+    both = nn.Sequential([nn.Input((2,)), generator, judge]).compile("sgd", "binary_crossentropy")
+    assert len(judge.trainable_weights) == 0
+    assert (len(both.trainable_weights), len(both.non_trainable_weights)) == (2, 2)
+    for _ in range(2):
+        before = judge.get_weights(), generator.get_weights()
+        judge.train_on_batch(rng.normal(size=(8, 3)), rng.integers(0, 2, (8, 1)))
+        middle = judge.get_weights(), generator.get_weights()
+        both.train_on_batch(rng.normal(size=(8, 2)), np.ones((8, 1)))
+        after = judge.get_weights(), generator.get_weights()
+        changed = [
+            [not np.array_equal(a[0], b[0]) for a, b in zip(old, new, strict=True)]
+            for old, new in ((before, middle), (middle, after))
+        ]
+        assert changed == [[True, False], [False, True]]
+        np.testing.assert_array_equal(both.get_weights()[2], judge.get_weights()[0])
+
+
+def test_an_autoencoder_s_labels_lie_between_0_and_1() -> None:
+    x = np.random.default_rng(1).uniform(size=(8, 4))
+    model = nn.Sequential([nn.Input((4,)), nn.Dense(4, activation="sigmoid")]).compile("sgd", "binary_crossentropy")
+    p = model.predict(x).astype(float)
+    expected = -(x * np.log(p) + (1 - x) * np.log(1 - p)).mean()
+    assert model.evaluate(x, x) == pytest.approx(expected, rel=1e-5)
+    with pytest.raises(SettingError, match=r"binary_crossentropy needs labels from 0 to 1\. Received: -0\.3"):
+        model.fit(x, x - 0.5)
+
+
+def test_joining_has_a_short_form_and_a_shape_may_be_a_batch_s() -> None:
+    x = nn.Input((3,))
+    y = layers.Dense(3)(x)
+    joined = [layers.add([x, y]), layers.average([x, y]), layers.multiply([x, y]), layers.concatenate([x, y], axis=-1)]
+    assert [type(t.layer).__name__ for t in joined] == ["Add", "Average", "Multiply", "Concatenate"]
+    assert [t.shape for t in joined] == [(3,), (3,), (3,), (6,)]
+    model = nn.Sequential([nn.Dense(2)])
+    model.build((None, 3))
+    assert model.count_params() == 8
+
+
 def test_rows_may_be_tuples() -> None:
     model = nn.Sequential([nn.Dense(1, activation="sigmoid")]).compile("sgd", "binary_crossentropy")
     model.fit(((0, 1), (1, 0)), ((1,), (0,)), verbose=0)
@@ -177,3 +245,16 @@ def test_a_network_that_is_not_trained_is_refused_and_one_that_is_in_part_become
     for backend in ("numpy", "expressions"):
         with pytest.raises(SettingError, match=r"Training needs a layer with weights that are trained"):
             model.compile("sgd", "mse", backend=backend).fit(x, y)
+
+
+def test_a_clone_has_layers_of_its_own() -> None:
+    x = nn.Input((3,))
+    model = nn.Model(x, layers.add([x, layers.Dense(3, name="hidden")(x)]), seed=4)
+    first = model.get_weights()
+    model.set_weights([np.ones((3, 3)), np.ones(3)])
+    clone = nn.models.clone_model(model)
+    for mine, other in zip(clone.get_weights(), first, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    clone.set_weights([np.zeros((3, 3)), np.zeros(3)])
+    np.testing.assert_array_equal(model.get_layer("hidden").get_weights()[1], np.ones(3))
+    assert not np.array_equal(nn.models.clone_model(model, seed=5).get_weights()[0], first[0])

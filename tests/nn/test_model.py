@@ -50,7 +50,7 @@ REFUSED: list[tuple[Callable[[Path], object], type[SimulatorError], str]] = [
     (
         built(xor(), Y=[[0], [2], [1], [0]]),
         SettingError,
-        "binary_crossentropy needs labels 0 and 1. Received: 2.0.",
+        "binary_crossentropy needs labels from 0 to 1. Received: 2.0.",
     ),
     (
         built(xor("softmax", "categorical_crossentropy", 2), Y=[[1, 0], [1, 1], [0, 1], [0, 1]]),

@@ -22,6 +22,10 @@ def backend_named(name: object) -> str:
     return str(name)
 
 
+def clear_session() -> None:
+    """Keras's way to forget all models; here nothing outlives its model, so there is nothing to do."""
+
+
 def precision_of(backend: str) -> Any:
     """The numbers that a backend takes: those of a workbook for "expressions", otherwise half as many digits."""
     return np.float64 if backend == "expressions" else np.float32
