@@ -396,7 +396,8 @@ def experiments() -> None:
     from simulator.experiments.experiment import listed
 
     for e in EXPERIMENTS.values():
-        reported = ", ".join(f"{name} {value:g}" for name, value in e.reported.items()) or e.remark
+        usual = e.reported_for({**e.settings, "fused": True})
+        reported = ", ".join(f"{name} {value:,g}" for name, value in usual.items()) or e.remark
         typer.echo(f"{e.name:<22} {e.title}; {e.data}, {e.epochs} epochs. Log book: {reported}")
         others = "".join(f"; {name} is {' or '.join(words)}" for name, words in e.choices.items())
         typer.echo(f"{'':<22} --set {listed(e.settings)}{others}")
@@ -405,7 +406,7 @@ def experiments() -> None:
 @app.command()
 def run(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An experiment of 'simulator experiments'.")],
-    epochs: Epochs = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Otherwise as many as in the log book.")] = None,
     samples: Annotated[int | None, typer.Option("--samples", help="Train and test on so many samples at most.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of first weights and of the order of data.")] = 0,
     changes: Changes = None,
@@ -415,16 +416,21 @@ def run(
 ) -> None:
     """Run an experiment at full size and report it: figures, a page, a workbook."""
     from simulator.experiments import find_experiment
-    from simulator.experiments.run import run_experiment
+    from simulator.experiments.run import CHECKPOINT, run_experiment
     from simulator.report.experiment import compared, write_report
 
     experiment = find_experiment(name)
     folder = out / experiment.name
     settings = _settings(changes, words=True)
-    outcome = run_experiment(experiment, folder, epochs, samples, seed, settings, resume, typer.echo, backend)
+    try:
+        outcome = run_experiment(experiment, folder, epochs, samples, seed, settings, resume, typer.echo, backend)
+    except KeyboardInterrupt:
+        if (folder / CHECKPOINT).exists():
+            typer.echo(f"Whole epochs are kept in {folder / CHECKPOINT}; --resume goes on from there.", err=True)
+        raise
     page, *_ = write_report(outcome, folder)
     for what, reported, here, verdict in compared(outcome.record):
-        typer.echo(f"{what}: log book {reported:g}, here {here:.4g} ({verdict})")
+        typer.echo(f"{what}: {here}" + (f", log book {reported} ({verdict})" if reported else ""))
     typer.echo(f"Open {page}; figures, record.json and a workbook lie beside it.")
 
 
@@ -433,7 +439,7 @@ def trace(
     name: Annotated[str, typer.Argument(metavar="NAME", help="An experiment of 'simulator experiments'.")],
     layer: Annotated[str, typer.Option("--layer", help="Its number or name.")],
     at: Annotated[str, typer.Option("--at", help="The place in its result, from 0: ROW,COLUMN,CHANNEL, UNIT, STEP.")],
-    sample: Annotated[int, typer.Option("--sample", help="Of the test, from 0.")] = 0,
+    sample: Annotated[int, typer.Option("--sample", help="Of the test, or of a text's first epoch, from 0.")] = 0,
     model: Annotated[Path | None, typer.Option("--model", help="A run's folder or a saved model.")] = None,
     engine: Engine = "ironcalc",
     out: Annotated[Path | None, typer.Option("--out", help="The workbook.")] = None,
@@ -558,7 +564,14 @@ def main() -> None:
         sys.stderr.write(f"simulator: {error}\n")
         status = 2
     except OSError as error:  # standard output is full or gone
-        sys.stderr.write(f"simulator: The output must go somewhere that takes it. Received: {error.strerror}.\n")
+        sys.stderr.write(
+            f"simulator: The output must go somewhere that takes it. Received: {error.strerror or error}.\n"
+        )
+        status = 2
+    except MemoryError as error:
+        advice = "Close other programs, or ask for less: fewer samples, smaller batches."
+        said = str(error).rstrip(".") or "none left"
+        sys.stderr.write(f"simulator: There must be memory for what is asked. Received: {said}. {advice}\n")
         status = 2
     except KeyboardInterrupt:  # that comes while Typer handles another
         status = INTERRUPTED

@@ -21,7 +21,7 @@ def written_sheet(record: dict[str, Any]) -> Sheet:
         sheet.put(TOP - 1, col, f"after '{prefix}'", header("forward", level=2))
     rows = {int(epoch): texts for epoch, texts in record["notes"].items()} | {record["epochs"]: record["written"]}
     for row, (epoch, texts) in enumerate(sorted(rows.items()), TOP):
-        sheet.put(row, 0, epoch, restyled(BODY, number_format="0"))
+        sheet.put(row, 0, epoch, restyled(BODY, number_format="0", align="center"))
         for col, text in enumerate(texts, 1):
             sheet.put(row, col, text)
     sheet.widths = {0: 9} | dict.fromkeys(range(1, 1 + len(record["prefixes"])), 70.0)

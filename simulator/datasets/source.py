@@ -50,10 +50,11 @@ def _downloaded(address: str, path: Path, checksum: str) -> Path:
         with urllib.request.urlopen(address, timeout=TIMEOUT) as answer:
             content = answer.read()
     except (OSError, urllib.error.URLError, ValueError) as error:
-        reason = getattr(error, "reason", None) or error
+        reason, given = getattr(error, "reason", None) or error, os.environ.get("SIMULATOR_DATA")
+        but = f", and '{given}', which SIMULATOR_DATA names, doesn't have it" if given else ""
         raise DataError(
-            f"A data set is downloaded once. Received: no answer from {address} ({reason}). Try again later, or set "
-            f"SIMULATOR_DATA to a folder that has {path.parent.name}/{path.name}."
+            f"A data set is downloaded once. Received: no answer from {address} ({reason}){but}. Try again later, or "
+            f"set SIMULATOR_DATA to a folder that has {path.parent.name}/{path.name}."
         ) from None
     if hashlib.sha256(content).hexdigest() != checksum:
         raise DataError(f"A download must be what its checksum says. Received: something else from {address}.")

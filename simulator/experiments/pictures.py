@@ -29,6 +29,7 @@ class Pictures(Task):
     def __init__(self, experiment: Experiment, settings: Settings, seed: int, samples: int | None) -> None:
         images = experiment.prepare(load_images(experiment.data), settings, seed)
         there = len(images.x_train)
+        self.all = there
         self.samples = there if samples is None else min(whole(samples, "--samples"), there)
         self.images = images._replace(x_test=images.x_test[: self.samples], y_test=images.y_test[: self.samples])
         self.an_epoch = int(self.samples * (1 - experiment.validation))

@@ -10,7 +10,8 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,12 +23,12 @@ from safetensors.numpy import save
 
 from simulator import __version__
 from simulator.errors import ModelError, SettingError
-from simulator.experiments.experiment import Experiment, Settings, at_once, whole
+from simulator.experiments.experiment import Experiment, Settings, at_once, listed, whole
 from simulator.experiments.pictures import Pictures
 from simulator.experiments.series import Series
 from simulator.experiments.task import Task
 from simulator.experiments.text import Text
-from simulator.files import write
+from simulator.files import require_place, write
 from simulator.nn.backend import backend_named
 from simulator.nn.backend.cpu.compiled import is_compiled
 from simulator.nn.callback import Callback, Logs
@@ -35,9 +36,10 @@ from simulator.nn.layer import Layer
 from simulator.nn.memory import free_memory, in_gib, require_room
 from simulator.nn.model import Model
 from simulator.nn.option import require
+from simulator.nn.progress import ProgbarLogger
 from simulator.nn.store import load_model
 
-CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINT, EARLIER = "checkpoint.safetensors", "earlier.safetensors"
 TASKS: dict[str, type[Task]] = {
     "mnist": Pictures,
     "fashion-mnist": Pictures,
@@ -62,7 +64,7 @@ class Outcome(NamedTuple):
 
 
 class _Keeper(Callback):
-    """Keeps a checkpoint after every epoch, and says how far the run is."""
+    """Keeps a checkpoint after every epoch, and says how far the run is; in a terminal, while an epoch runs too."""
 
     def __init__(
         self, path: Path, settled: Mapping[str, Any], before: dict[str, Any], epochs: int, say: Said, task: Task
@@ -71,11 +73,23 @@ class _Keeper(Callback):
         self.history: dict[str, list[float]] = before["history"]
         self.notes: dict[str, Any] = before["notes"]  # by epoch
         self.seconds: float = before["seconds"]
+        self.line = ProgbarLogger()
+
+    def set_params(self, params: Mapping[str, Any]) -> None:
+        self.line.set_params({**params, "epochs": self.epochs})
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.begun = time.perf_counter()
+        self.line.on_epoch_begin(epoch)
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        self.line.on_batch_end(batch, logs)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        self.line.stop()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.line.stop()
         took = time.perf_counter() - self.begun
         self.seconds += took
         numbers = self.task.measured(logs or {})
@@ -88,8 +102,9 @@ class _Keeper(Callback):
         said |= {"seconds": self.seconds, "settled": dict(self.settled)}
         _write(self.path, save(self.model.network().state(), {"run": json.dumps(said)}))
         shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
-        left = took * (self.epochs - epoch - 1)
-        self.say(f"epoch {epoch + 1} of {self.epochs}: {shown}; {took:.0f} s, about {left:.0f} s left")
+        rate, left = self.task.an_epoch / took, took * (self.epochs - epoch - 1)
+        speed = f"{took:.0f} s, {rate:,.0f} {self.task.counted} a second"
+        self.say(f"epoch {epoch + 1} of {self.epochs}: {shown}; {speed}, about {spoken(left)} left")
 
 
 def run_experiment(
@@ -136,10 +151,15 @@ def run_experiment(
         say(f"goes on after epoch {before['epoch']}")
     if before["epoch"] < epochs:
         need = require_room(model, at_once(settings), *_smaller(settings))
+        _require_place(path)
         say(f"training takes {in_gib(need)} of memory; {in_gib(free_memory())} are free")
     keeper = _Keeper(path, settled, before, epochs, say, task)
+    if not resume and path.exists():
+        path.replace(out / EARLIER)
+        say(f"the checkpoint of an earlier run is kept as {EARLIER}")
     if before["epoch"] < epochs:
         task.fit(model, before["epoch"], epochs, keeper)
+    say("trained; what follows is the test")
     history = keeper.history
     tested = task.test(model, history)
     trained, speed = task.an_epoch * len(history["loss"]), f"{task.counted} a second"
@@ -151,6 +171,7 @@ def run_experiment(
         **settled,
         "epochs": len(history["loss"]),
         "epochs of the log book": experiment.epochs,
+        "apart": _apart(experiment, settings, task),
         "results": tested.results | {"parameters": model.count_params()},
         "log book": dict(experiment.reported_for({**settings, "fused": backend != "expressions"})),
         "remark": experiment.remark,
@@ -167,6 +188,24 @@ def run_experiment(
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
     }
     return Outcome(experiment, record, model, task)
+
+
+def _apart(experiment: Experiment, settings: Settings, task: Task) -> list[str]:
+    """Where a run's settings and data are not the experiment's own."""
+    usual = experiment.settings
+    found = [f"{listed({n: v})} instead of {listed({n: usual[n]})}" for n, v in settings.items() if v != usual[n]]
+    few = f"{task.samples:,} of {task.all:,} samples"
+    return found + ([few] if task.samples != task.all else [])
+
+
+def spoken(seconds: float) -> str:
+    """
+    >>> spoken(89.6), spoken(600), spoken(9000)
+    ('90 s', '10 min', '2.5 h')
+    """
+    if seconds >= 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
 
 
 def _draws(layer: Layer) -> bool:
@@ -198,6 +237,9 @@ def trained(experiment: Experiment, where: Path) -> tuple[Model, Task]:
         f"Train it first: simulator run {experiment.name}. --model takes another run's folder, or a saved model.",
     )
     settled = said["settled"]
+    rule = f"A network of '{experiment.name}' is looked into."
+    theirs = settled["experiment"]
+    require(theirs == experiment.name, rule, f"'{path}', a run of '{theirs}'", f"simulator trace {theirs} looks there.")
     model = experiment.build(settled["settings"], settled["seed"])
     model.network().restore(state)
     model.updated()
@@ -234,9 +276,22 @@ def _checkpoint(path: Path, settled: Mapping[str, Any]) -> tuple[dict[str, Any],
     return before, state
 
 
+def _require_place(path: Path) -> None:
+    """Raises ModelError where no checkpoint can be kept."""
+    with _told(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        require_place(path)
+
+
 def _write(path: Path, content: bytes) -> None:
-    try:
+    with _told(path):
         write(path, content)
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ModelError(
             f"A checkpoint needs a folder with room for it. Received: '{path}' ({error.strerror}). "

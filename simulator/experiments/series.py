@@ -49,6 +49,7 @@ class Series(Task):
         self.climate, self.batch = load_climate(), int(settings["batch_size"])
         self.train, self.held, self.tests = windows_of(self.climate.numbers)
         there = len(self.train.x)
+        self.all = there
         self.samples = self.an_epoch = there if samples is None else min(whole(samples, "--samples"), there)
         x, y, naive = self.train
         self.train = Windows(x[: self.samples], y[: self.samples], naive[: self.samples])

@@ -34,13 +34,15 @@ class Task(ABC):
     """An experiment's data, loaded and split, and what is done with them.
 
     Made of the experiment, its settings, a seed and the number of samples, None for all. kind says which figures and
-    sheets a report has, counted what of it is counted a second; an_epoch is how many of those an epoch has.
+    sheets a report has, counted what of it is counted a second; an_epoch is how many of those an epoch has. samples are
+    those that are trained on, of all.
     """
 
     kind: ClassVar[str]
     measure: ClassVar[Measure]
     counted: ClassVar[str] = "examples"
     samples: int
+    all: int
     an_epoch: int
 
     @abstractmethod

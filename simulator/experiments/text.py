@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from simulator.datasets.text import Text as Tokens
 from simulator.datasets.text import load_text
-from simulator.errors import SettingError
+from simulator.errors import SettingError, TrainingError
 from simulator.experiments.experiment import Experiment, Settings, in_range, whole
 from simulator.experiments.task import History, Measure, Task, Tested
 from simulator.nn.callback import Callback, Logs
 from simulator.nn.model import Model
 
+LARGEST = 700.0  # loss whose power of e is a number
 TAKEN = 10_000  # tokens, the first ones, unless --samples says otherwise
 PREFIXES = "time traveller", "traveller"
 WRITTEN = 50  # characters after a prefix
@@ -39,6 +40,7 @@ class Text(Task):
     def __init__(self, experiment: Experiment, settings: Settings, seed: int, samples: int | None) -> None:
         self.tokens = load_text()
         there = len(self.tokens.corpus)
+        self.all = TAKEN
         self.samples = TAKEN if samples is None else min(whole(samples, "--samples"), there)
         self.experiment, self.settings, self.seed = experiment, settings, seed
         self.batch, self.steps = int(settings["batch_size"]), int(settings["steps"])
@@ -75,6 +77,11 @@ class Text(Task):
             )
 
     def measured(self, logs: Logs) -> Logs:
+        if logs["loss"] > LARGEST:
+            raise TrainingError(
+                f"A perplexity, e to the power of the loss, must be a number. Received: a loss of {logs['loss']:.4g}. "
+                f"Likely cause: a learning rate of {self.settings['learning_rate']:g} is too large."
+            )
         return logs | {"perplexity": math.exp(logs["loss"])}
 
     def noted(self, model: Model, epoch: int) -> list[str] | None:

@@ -47,16 +47,17 @@ class ProgbarLogger(Callback):
             self.drawn = now
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        self._stop()
+        self.stop()
         print(f"{self._title(epoch)}: {time.perf_counter() - self.begun:.1f} s, {shown(logs)}", flush=True)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        self._stop()
+        self.stop()
 
     def _title(self, epoch: int) -> str:
         return f"Epoch {epoch + 1}/{self.params['epochs']}"
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Take the live line away."""
         if self.bar is not None:
             self.bar.stop()
             self.bar = None

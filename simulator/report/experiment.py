@@ -60,22 +60,25 @@ def _curves(record: dict[str, Any]) -> list[Lines]:
     return [Lines("loss", both("loss"), "loss"), Lines(name, both(name), unit, levels)]
 
 
-def compared(record: dict[str, Any]) -> list[tuple[str, float, float, str]]:
-    """Of every number that the log book reports: its name, the log book's, the one here, and how they differ."""
+def compared(record: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+    """Of every result: its name, the log book's number or nothing, the one here, and how they differ."""
     lines = []
-    for name, reported in record["log book"].items():
-        here = record["results"].get(name, record.get(name))
+    for name in {**record["log book"], **record["results"]}:
+        here, reported = record["results"].get(name, record.get(name)), record["log book"].get(name)
         if here is None:
             continue
-        apart = abs(here - reported) <= CLOSE * abs(reported)
-        verdict = "the same within half a percent" if apart else f"{here - reported:+.3g}"
-        lines.append((name, reported, here, verdict))
+        verdict = ""
+        if reported is not None:
+            close = abs(here - reported) <= CLOSE * abs(reported)
+            verdict = "the same" + (" within half a percent" if here != reported else "")
+            verdict = verdict if close else f"{here - reported:+.3g}"
+        lines.append((name, "" if reported is None else _short(reported), _short(here), verdict))
     return lines
 
 
 def _short(x: float) -> str:
     """Five digits, or all before the point."""
-    return f"{x:,.0f}" if abs(x) >= 1e5 else f"{x:,.5g}"
+    return f"{x:,.0f}" if abs(x) >= 1e5 or float(x).is_integer() else f"{x:,.5g}"
 
 
 def _table(rows: Sequence[str]) -> list[str]:
@@ -87,7 +90,7 @@ def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
     e = html.escape
     rows = []
     for name, reported, here, verdict in compared(record):
-        numbers = "".join(f'<td class="n">{_short(x)}</td>' for x in (reported, here))
+        numbers = "".join(f'<td class="n">{x}</td>' for x in (reported, here))
         rows.append(f"<tr><td>{e(name)}</td>{numbers}<td>{e(verdict)}</td></tr>")
     images = [
         f'<p><img alt="{e(path.stem)}" src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"></p>'
@@ -95,6 +98,7 @@ def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
     ]
     speed, asked = record["speed"], record["epochs of the log book"]
     few = f", where the log book has {asked}" if record["epochs"] != asked else ""
+    apart = f"<p>Not as in the log book: {e('; '.join(record['apart']))}.</p>" if record["apart"] else ""
     remark = f"<p>The log book also notes: {e(record['remark'])}.</p>" if record["remark"] else ""
     return "\n".join(
         [
@@ -107,7 +111,9 @@ def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
             f"{record['seconds']:,.0f} s, {e(record['computed'])}, on {e(record['machine'])}: "
             f"{record[speed]:,} {speed}.</p>",
             "<h2>Beside the log book</h2>",
-            *(_table(rows) if rows else ["<p>The log book has no numbers of such a run.</p>"]),
+            *_table(rows),
+            *([] if record["log book"] else ["<p>The log book has no numbers of such a run.</p>"]),
+            apart,
             remark,
             *(SAID[record["kind"]](record) if record["kind"] in SAID else ()),
             *images,

@@ -23,7 +23,7 @@ from simulator.errors import MemoryNeededError, ModelError, SettingError
 from simulator.experiments import EXPERIMENTS, PICTURES, find_experiment
 from simulator.experiments.classifier import classifier, sgd
 from simulator.experiments.experiment import Experiment, Settings
-from simulator.experiments.run import CHECKPOINT, run_experiment
+from simulator.experiments.run import CHECKPOINT, EARLIER, run_experiment
 from simulator.nn.memory import need_of
 from tests.datasets.pictures import put_small_data
 
@@ -99,9 +99,35 @@ def test_a_network_learns_what_is_easy(small: Path) -> None:
     outcome = run_experiment(EXPERIMENTS["mnist-96-96"], small, epochs=8, say=said.append)
     assert outcome.record["results"]["test accuracy"] > 0.95
     assert said[0].startswith("training takes ")
-    assert len(said) == 1 + 8
-    assert said[1].startswith("epoch 1 of 8: loss ")
-    assert said[1].endswith(" s left")
+    assert len(said) == 1 + 8 + 1
+    assert re.fullmatch(r"epoch 1 of 8: loss .*; \d+ s, [\d,]+ examples a second, about \d+ s left", said[1])
+    assert outcome.record["apart"] == []
+
+
+def test_what_a_run_has_of_its_own_is_recorded(small: Path) -> None:
+    outcome = run_experiment(EXPERIMENTS["mnist-rate-1"], small, 1, 100, changes={"learning_rate": 0.5})
+    assert outcome.record["apart"] == ["learning_rate 0.5 instead of learning_rate 1", "100 of 300 samples"]
+
+
+def test_an_earlier_run_is_set_aside(small: Path) -> None:
+    experiment, said = EXPERIMENTS["mnist-rate-1"], []
+    run_experiment(experiment, small / "out", 1)
+    run_experiment(experiment, small / "out", 2, resume=True)
+    assert not (small / "out" / EARLIER).exists()
+    first = (small / "out" / CHECKPOINT).read_bytes()
+    run_experiment(experiment, small / "out", 1, seed=1, say=said.append)
+    assert (small / "out" / EARLIER).read_bytes() == first
+    assert said[1] == "the checkpoint of an earlier run is kept as earlier.safetensors"
+
+
+def test_a_place_that_takes_no_checkpoint_is_refused_before_training(small: Path) -> None:
+    (small / "file").write_text("")
+    (small / "folder" / CHECKPOINT).mkdir(parents=True)
+    for out in (small / "file", small / "folder"):
+        said: list[str] = []
+        with pytest.raises(ModelError, match=r"A checkpoint needs a folder .* Choose another place with --out"):
+            run_experiment(EXPERIMENTS["mnist-rate-1"], out, 1, say=said.append)
+        assert said == []
 
 
 def same(a: Any, b: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from simulator.cli import app
-from simulator.errors import SettingError
+from simulator.errors import SettingError, TrainingError
 from simulator.experiments import EXPERIMENTS
 from simulator.experiments.run import CHECKPOINT, run_experiment
 from simulator.experiments.text import WRITTEN, Text, at_random, continued, one_hot, sequential
@@ -69,7 +70,7 @@ def test_the_command_says_how_it_computed(small: Path, monkeypatch: pytest.Monke
     words += [word for name, value in SMALL.items() for word in ("--set", f"{name}={value}")]
     done = CliRunner().invoke(app, ["run", "timemachine-rnn", *words, "--backend", "expressions"])
     assert done.exit_code == 0, done.output
-    assert "tokens a second: log book 98664.9, here " in done.output
+    assert re.search(r"tokens a second: [\d.,]+, log book 98,665 \(", done.output)
     page = (small / "timemachine-rnn" / "index.html").read_text(encoding="utf-8")
     assert " s, step by step as equations, on " in page
     assert "library&#x27;s layer, sampling at random 1.2 at 557,044." in page
@@ -226,3 +227,10 @@ def test_words_and_numbers_that_do_not_fit_are_refused(small: Path) -> None:
         run_experiment(experiment, small, 1, 25, changes=SMALL)
     said = "4 sequences of 5 characters and an offset. Received: --samples 25. Take 26 or more."
     assert said in str(caught.value)
+
+
+def test_a_perplexity_beyond_all_numbers_stops_with_its_cause(small: Path) -> None:
+    experiment = EXPERIMENTS["timemachine-rnn"]
+    said = r"A perplexity, .* Received: a loss of \S+\. Likely cause: a learning rate of 1e\+06 is too large\."
+    with pytest.raises(TrainingError, match=said):
+        run_experiment(experiment, small, 3, 300, changes=SMALL | {"learning_rate": 1e6})
