@@ -36,9 +36,7 @@ def test_what_is_not_there_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         trained(experiment, tmp_path / "absent")
     run_experiment(experiment, tmp_path / "there", epochs=1, samples=64)
     _, task = trained(experiment, tmp_path / "there")
-    with pytest.raises(
-        SettingError, match=r"A network of 'mnist-rate-1' .* a run of 'mnist-logistic'\. "
-    ):
+    with pytest.raises(SettingError, match=r"A network of 'mnist-rate-1' .* a run of 'mnist-logistic'\. "):
         trained(EXPERIMENTS["mnist-rate-1"], tmp_path / "there")
     with pytest.raises(SettingError, match=r"--sample is from 0 to 63, a picture of the test\. Received: 64\."):
         task.sample(64)
