@@ -69,10 +69,15 @@ def _history(record: dict[str, Any]) -> Sheet:
     formulas = [f"IF({a1(FIRST + k, columns[measured])}{reached}{goal},1,0)" for k in range(epochs)]
     flags = {f"first epoch with {measured} at the threshold, 0 for none": ("reached", there, formulas)}
     if watched == "val_loss":
-        risen = [int(k > 0 and losses[k] > losses[k - 1]) for k in range(epochs)]
-        col = columns[watched]
-        formulas = [f"IF({a1(FIRST + k, col)}>{a1(FIRST + k - 1, col)},1,0)" if k else "0" for k in range(epochs)]
-        flags["first epoch over-fitting: val_loss rises, 0 for none"] = ("rises", risen, formulas)
+        falls, at = history["loss"], losses.index(best)
+        past = [int(k > at and falls[k] < falls[at]) for k in range(epochs)]
+        epoch = a1(4, ANSWER, absolute=True)
+        then, col = f"INDEX({area('loss')},{epoch})", columns["loss"]
+        formulas = [f"IF(AND({a1(r, 0)}>{epoch},{a1(r, col)}<{then}),1,0)" for r in range(FIRST, last + 1)]
+        said = "first epoch over-fitting: past the best val_loss, loss falls, 0 for none"
+        flags[said] = ("over-fits", past, formulas)
+    else:
+        sheet.put(8, 0, "over-fitting shows in a validation loss, and this run held no data back for one", LABEL)
     for k, (said, (name, values, formulas)) in enumerate(flags.items()):
         col = 1 + len(columns) + k
         sheet.put(FIRST - 1, col, name, header("given", level=2))

@@ -14,6 +14,7 @@ from simulator.experiments.task import History, Measure, Task, Tested
 from simulator.nn.callback import Callback
 from simulator.nn.metric import confusion_matrix
 from simulator.nn.model import Model
+from simulator.nn.option import require
 
 TESTED = 500  # samples at most of a batch in which the test data are answered
 
@@ -33,6 +34,8 @@ class Pictures(Task):
         self.samples = there if samples is None else min(whole(samples, "--samples"), there)
         self.images = images._replace(x_test=images.x_test[: self.samples], y_test=images.y_test[: self.samples])
         self.an_epoch = int(self.samples * (1 - experiment.validation))
+        rule = f"{experiment.validation:.0%} of the samples are held back, and others are trained on."
+        require(self.an_epoch > 0, rule, f"--samples {self.samples}", "Take 2 or more.")
         self.batch, self.shuffle = at_once(settings), bool(settings.get("shuffle", 1))
 
     def fit(self, model: Model, begun: int, epochs: int, keeper: Callback) -> None:

@@ -148,7 +148,8 @@ def run_experiment(
         before, state = _checkpoint(path, settled)
         model.network().restore(state)
         model.updated()
-        say(f"goes on after epoch {before['epoch']}")
+        done = before["epoch"]
+        say(f"goes on after epoch {done}" if done < epochs else f"has {done} epochs already, so nothing is trained")
     if before["epoch"] < epochs:
         need = require_room(model, at_once(settings), *_smaller(settings))
         _require_place(path)
@@ -159,7 +160,7 @@ def run_experiment(
         say(f"the checkpoint of an earlier run is kept as {EARLIER}")
     if before["epoch"] < epochs:
         task.fit(model, before["epoch"], epochs, keeper)
-    say("trained; what follows is the test")
+    say("what follows is the test")
     history = keeper.history
     tested = task.test(model, history)
     trained, speed = task.an_epoch * len(history["loss"]), f"{task.counted} a second"

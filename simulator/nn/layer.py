@@ -76,6 +76,13 @@ class Layer(Configured):
         """`weights_of`, as they are to be trained now."""
         return [spec._replace(trainable=spec.trainable and self.trainable) for spec in self.weights_of(*inputs)]
 
+    def __getattr__(self, name: str) -> Any:
+        """A weight by Keras's name of it: layer.kernel, layer.bias."""
+        for weight in self.__dict__.get("weights", ()):
+            if weight.name == name:
+                return weight
+        raise AttributeError(f"{type(self).__name__} has no {name}, or no weights before it is in a model")
+
     @property
     def output(self) -> Tensor:
         """Its result in the model that has it since last, where another model may end: `Model(m.inputs, layer.output)`.

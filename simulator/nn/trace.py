@@ -46,6 +46,18 @@ class Weight:
         self.shared[0] = value
 
     @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.spec.shape
+
+    def numpy(self) -> Array:
+        """A copy of the value, as in Keras."""
+        return self.value.copy()
+
+    @property
     def symbol(self) -> str:
         return f"{self.spec.symbol}{self.layer}"
 

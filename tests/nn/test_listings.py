@@ -206,6 +206,10 @@ def test_layers_are_found_and_show_their_weights() -> None:
     np.testing.assert_array_equal(model.get_weights()[1], [1.0, 2.0])
     assert [a.shape for a in hidden.get_weights()] == [(3, 2), (2,)]
     assert hidden.count_params() == 8
+    assert [(w.name, w.shape) for w in hidden.weights] == [("kernel", (3, 2)), ("bias", (2,))]
+    np.testing.assert_array_equal(hidden.bias.numpy(), [1.0, 2.0])
+    with pytest.raises(AttributeError, match="Dense has no kernel, or no weights before it is in a model"):
+        _ = nn.Dense(2).kernel
     assert str(model).startswith("network: 11 parameters, 3 of them trained\n")
     with pytest.raises(SettingError, match=r"A layer's name must be one of hidden\. Received: 'hiden'\. Did you mean"):
         model.get_layer("hiden")

@@ -29,7 +29,7 @@ RECORD = {
     "history": {
         "loss": [2.0, 1.5, 1.2, 1.0],
         "accuracy": [0.5, 0.7, 0.85, 0.9],
-        "val_loss": [1.9, 1.4, 1.45, 1.6],
+        "val_loss": [1.9, 1.95, 1.4, 1.6],
         "val_accuracy": [0.6, 0.78, 0.81, 0.8],
     },
     "confusion": [[8, 2], [0, 5]],
@@ -80,11 +80,11 @@ def test_the_workbooks_answers_are_those_of_the_record(tmp_path: Path) -> None:
     stored = openpyxl.load_workbook(path, data_only=True)
     answers = {stored[HISTORY].cell(row, 1).value: stored[HISTORY].cell(row, 7).value for row in range(5, 10)}
     assert answers == {
-        "best epoch, by val_loss": 2,
+        "best epoch, by val_loss": 3,
         "best val_accuracy": 0.81,
         "threshold": 0.8,
         "first epoch with val_accuracy at the threshold, 0 for none": 3,
-        "first epoch over-fitting: val_loss rises, 0 for none": 3,
+        "first epoch over-fitting: past the best val_loss, loss falls, 0 for none": 4,
     }
     assert [stored[CONFUSION].cell(row, 4).value for row in (6, 7)] == [0.8, 1.0]
     assert [stored[ACTIVITY].cell(5, col).value for col in (4, 7)] == [30 / 80, 1 / 4]
