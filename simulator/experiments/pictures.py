@@ -58,9 +58,12 @@ class Pictures(Task):
 
     def test(self, model: Model, history: History) -> Tested:
         images = self.images
-        self.answers = model.predict(images.x_test, min(TESTED, self.batch))
+        size, network = min(TESTED, self.batch), model.network()
+        parts = [slice(a, a + size) for a in range(0, len(images.x_test), size)]
+        judged = [network.assess(images.x_test[part], images.y_test[part]) for part in parts]
+        self.answers = np.concatenate([p for _, p in judged])
         right = float(np.mean(self.answers.argmax(-1) == images.y_test))
-        loss = model.network().evaluate(np.asarray(self.answers, np.float32), images.y_test) / len(self.answers)
+        loss = sum(part for part, _ in judged) / len(self.answers)
         found = {"test accuracy": right, "test loss": loss}
         found |= {"training accuracy": history["accuracy"][-1], "training loss": history["loss"][-1]}
         found["first training accuracy"] = history["accuracy"][0]

@@ -96,8 +96,8 @@ def evaluated(model: Model, feed: Feed, backend: str = "") -> Logs:
     for metric in model.metrics:
         metric.reset()
     for x, y, weights in feed.batches(0):
-        p = network.predict(x)
-        total += network.evaluate(p, y, weights)
+        loss, p = network.assess(x, y, weights)
+        total += loss
         entries += network.entries(y, p.shape[-1])
         for metric in model.metrics:
             metric.update(y, p)

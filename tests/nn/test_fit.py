@@ -13,6 +13,7 @@ import pytest
 from simulator import nn
 from simulator.errors import SettingError, ShapeError, SimulatorError, TrainingError
 from simulator.nn import callbacks
+from simulator.nn.layer import apart
 
 
 def blobs(samples: int = 60, seed: int = 0) -> tuple[Any, Any]:
@@ -139,6 +140,23 @@ def test_early_stopping_brings_back_the_best_weights() -> None:
     assert (history.epoch, stop.best_epoch, stop.stopped_epoch) == ([0, 1, 2, 3], 1, 3)
     for a, b in zip(model.get_weights(), seen[1], strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "expressions"])
+@pytest.mark.parametrize("bare", [nn.Dense(3, activation="softmax"), nn.Dense(3)])
+def test_a_loss_is_the_same_in_training_and_in_validation(bare: nn.Dense, backend: str) -> None:
+    """Also of labels that have no chance: a probability of e^-60 counts 60."""
+    end = [] if bare.activation else [nn.Activation("softmax")]
+    model = nn.Sequential([nn.Input((2,)), apart(bare), *end]).compile(nn.SGD(1e-12), "sparse_categorical_crossentropy")
+    model.set_weights([[[60.0, 0.0, 1.0], [0.0, 60.0, 1.0]], [0.0, 0.0, 0.0]])
+    x, y = np.eye(2), np.array([1, 1])
+    logs = model.fit(x, y, batch_size=2, validation_data=(x, y), backend=backend, verbose=0).history
+    assert logs["loss"][0] == pytest.approx(30.0, rel=1e-5)
+    assert logs["val_loss"][0] == pytest.approx(30.0, rel=1e-5)
+    binary = nn.Sequential([nn.Input((1,)), nn.Dense(1, activation="sigmoid")]).compile("sgd", "binary_crossentropy")
+    binary.set_weights([[[1.0]], [0.0]])
+    assert binary.evaluate([[-50.0]], [[1.0]]) == pytest.approx(50.0, rel=1e-5)
+    np.testing.assert_allclose(model.predict(x), model.network().assess(x, y)[1], atol=1e-7)
 
 
 def test_callbacks_are_called_where_keras_calls_them() -> None:

@@ -45,6 +45,10 @@ class ExpressionNetwork(ArrayNetwork):
     def until(self, output: Tensor) -> Network:
         return replace(self, output=output, _traced={})
 
+    def instead(self, layer: Layer) -> Network:
+        model = {**self.model, id(layer): self.model[id(self.output.layer)]}
+        return replace(super().instead(layer), model=model)  # type: ignore[call-arg]
+
     # Equations
 
     def traced(self, batch: int, learning: bool) -> Traced:

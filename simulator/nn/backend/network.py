@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from simulator.nn.backend.cpu.activation import curve_of
 from simulator.nn.backend.cpu.loss import LOSSES, Loss, huber
-from simulator.nn.backend.cpu.plan import AnyArray, Array, Weight, inwards
+from simulator.nn.backend.cpu.plan import AnyArray, Array, Weight, inwards, outwards
 from simulator.nn.backend.operation import Carried
 from simulator.nn.layer import Layer, Tensor, walk
 from simulator.nn.loss import LossOption
 from simulator.nn.optimizer import Optimizer, Schedule
+from simulator.nn.recurrent import Recurrent
 
 Named = tuple[int, str]  # a weight's layer, by its number, and Keras's name of it
 CARRIED = "carried"  # in the names of what stateful layers keep
@@ -126,10 +130,35 @@ class Network:
         found, of_logits = LOSSES[self.loss]
         return (of_logits or found, None) if self.loss_option.from_logits else (found, of_logits)
 
-    def evaluate(self, p: Array, y: AnyArray, weights: AnyArray | None = None) -> float:
-        """The sum of the losses of all entries of a batch, each times the weight of its sample."""
-        kept, labels = classes_before_samples(inwards(p)), labels_kept(self.loss_option.smoothed(y))
-        return self.losses[0](labels, kept, np.empty_like(kept), factor_of(1.0, weights, kept.ndim))
+    def assess(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, AnyArray]:
+        """The sum of the losses of a batch, each times the weight of its sample, and the network's answers.
+
+        As in training, a cross-entropy is that of the numbers before the last activation: small probabilities count in
+        full.
+        """
+        before, (loss_of, logits_of), last = self._before_last, self.losses, self.output.layer
+        result = inwards((before or self).predict(x))
+        p = result
+        if before is not None and logits_of is not None:
+            loss_of, p = logits_of, np.empty_like(result)
+            curve_of(getattr(last, "activation", "")).apply(result, p)
+        kept, labels = classes_before_samples(result), labels_kept(self.loss_option.smoothed(y))
+        return loss_of(labels, kept, np.empty_like(kept), factor_of(1.0, weights, kept.ndim)), outwards(p)
+
+    @cached_property
+    def _before_last(self) -> Network | None:
+        """This network without its last activation, where the loss can do without; None where it can't."""
+        last, wanted = self.output.layer, "sigmoid" if self.loss == "binary_crossentropy" else "softmax"
+        if self.losses[1] is None or isinstance(last, Recurrent) or getattr(last, "activation", None) != wanted:
+            return None
+        bare: Any = copy(last)
+        bare.activation = "linear"
+        return self.instead(bare)
+
+    def instead(self, layer: Layer) -> Network:
+        """The same network with another layer in place of the last one, whose weights it has."""
+        end = self.until(Tensor(layer, self.output.inputs, self.output.shape))
+        return replace(end, numbers={**self.numbers, id(layer): self.numbers[id(self.output.layer)]})
 
     def entries(self, y: AnyArray, classes: int) -> int:
         """How many losses there are: a categorical one per row of classes, otherwise one per number."""
