@@ -42,17 +42,19 @@ def fit(
     network, metrics = model.network(backend), model.metrics
     model.stop_training = False
     for callback in everyone:
-        callback.on_train_begin()
+        callback.on_train_begin({})
+    logs: Logs = {}
     try:
         for epoch in range(initial_epoch, epochs):
             for callback in everyone:
-                callback.on_epoch_begin(epoch)
+                callback.on_epoch_begin(epoch, {})
+            model.network(backend)  # takes over what callbacks have set, here and below
             total, seen = 0.0, 0
             for metric in metrics:
                 metric.reset()
             for step, batch in enumerate(training.batches(epoch)):
                 for callback in callbacks:
-                    callback.on_train_batch_begin(step)
+                    callback.on_train_batch_begin(step, {})
                 loss, p = network.train(batch.x, batch.y, batch.weights)
                 if not math.isfinite(loss):
                     raise TrainingError(
@@ -63,15 +65,16 @@ def fit(
                 for metric in metrics:
                     metric.update(batch.y, p)
                 if callbacks or watching:
-                    logs: Logs = {"loss": total / seen} | _results(metrics)
+                    logs = {"loss": total / seen} | _results(metrics)
                     for callback in [*callbacks, *watching]:
                         callback.on_train_batch_end(step, logs)
+                    model.network(backend)
                 if model.stop_training:
                     break
             logs = {"loss": total / seen} | _results(metrics)
             if held is not None:
                 for callback in callbacks:
-                    callback.on_test_begin()
+                    callback.on_test_begin({})
                 found = evaluated(model, held, backend)
                 for callback in callbacks:
                     callback.on_test_end(found)
@@ -80,12 +83,13 @@ def fit(
                 model.updated(backend)  # they may look at the weights
             for callback in everyone:
                 callback.on_epoch_end(epoch, logs)
+            model.network(backend)
             if model.stop_training:
                 break
     finally:
         model.updated(backend)
         for callback in everyone:
-            callback.on_train_end()
+            callback.on_train_end(logs)
     return history
 
 

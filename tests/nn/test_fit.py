@@ -159,6 +159,26 @@ def test_a_loss_is_the_same_in_training_and_in_validation(bare: nn.Dense, backen
     np.testing.assert_allclose(model.predict(x), model.network().assess(x, y)[1], atol=1e-7)
 
 
+@pytest.mark.parametrize("hook", ["on_epoch_end", "on_epoch_begin", "on_train_batch_end"])
+def test_weights_that_a_callback_sets_are_those_that_training_goes_on_from(hook: str) -> None:
+    model, (x, y) = network(), blobs()
+    nothing = [np.zeros_like(w) for w in model.get_weights()]
+    model.compile(nn.SGD(1e-30), model.loss_option)
+    model.fit(x, y, callbacks=[callbacks.LambdaCallback(**{hook: lambda *args: model.set_weights(nothing)})])
+    for mine, zero in zip(model.get_weights(), nothing, strict=True):
+        np.testing.assert_allclose(mine, zero, atol=1e-20)
+
+
+def test_callbacks_get_logs_everywhere() -> None:
+    got: list[Any] = []
+    hooks = ("on_train_begin", "on_train_end", "on_epoch_begin", "on_train_batch_begin", "on_test_begin")
+    noted = callbacks.LambdaCallback(**{hook: lambda *args: got.append(args[-1]) for hook in hooks})
+    x, y = blobs()
+    logs = network().fit(x, y, batch_size=len(x), validation_data=(x, y), callbacks=[noted]).history
+    assert got[:4] == [{}] * 4
+    assert got[4] == {name: values[0] for name, values in logs.items()}
+
+
 def test_callbacks_are_called_where_keras_calls_them() -> None:
     calls: list[str] = []
     names = [name for name in dir(callbacks.Callback) if name.startswith("on_")]
