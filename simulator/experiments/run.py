@@ -150,15 +150,14 @@ def run_experiment(
         model.updated()
         done = before["epoch"]
         say(f"goes on after epoch {done}" if done < epochs else f"has {done} epochs already, so nothing is trained")
+    keeper = _Keeper(path, settled, before, epochs, say, task)
     if before["epoch"] < epochs:
         need = require_room(model, at_once(settings), *_smaller(settings))
         _require_place(path)
         say(f"training takes {in_gib(need)} of memory; {in_gib(free_memory())} are free")
-    keeper = _Keeper(path, settled, before, epochs, say, task)
-    if not resume and path.exists():
-        path.replace(out / EARLIER)
-        say(f"the checkpoint of an earlier run is kept as {EARLIER}")
-    if before["epoch"] < epochs:
+        if not resume and path.exists():
+            path.replace(out / EARLIER)
+            say(f"the checkpoint of an earlier run is kept as {EARLIER}")
         task.fit(model, before["epoch"], epochs, keeper)
     say("what follows is the test")
     history = keeper.history

@@ -46,8 +46,9 @@ class ExpressionNetwork(ArrayNetwork):
         return replace(self, output=output, _traced={})
 
     def instead(self, layer: Layer) -> Network:
-        model = {**self.model, id(layer): self.model[id(self.output.layer)]}
-        return replace(super().instead(layer), model=model)  # type: ignore[call-arg]
+        found = super().instead(layer)
+        assert isinstance(found, ExpressionNetwork)
+        return replace(found, model={**self.model, id(layer): self.model[id(self.output.layer)]})
 
     # Equations
 
