@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.models import MODELS, Epoch, ours, theirs
 from benchmarks.naive import naive, parts_of
 from benchmarks.products import products_alone
-from benchmarks.report import machine, write_section
+from benchmarks.report import machine, processor, write_section
 
 SECONDS, TURNS, TRIES, NOISE = 0.5, 7, 20, 0.08
 FEW = 3  # turns of the sides that nothing is compared with turn by turn
@@ -207,7 +207,7 @@ def main() -> None:
             import numba
 
             versions += f", Numba {numba.__version__}"
-        print(write_section("Training", report(rows, options.turns, versions)))
+        print(write_section(f"Training on {processor()}", report(rows, options.turns, versions)))
 
 
 if __name__ == "__main__":

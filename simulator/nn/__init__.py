@@ -8,6 +8,7 @@
 
 from typing import TYPE_CHECKING
 
+from simulator import __version__
 from simulator.errors import missing
 from simulator.nn import (
     callbacks,
@@ -31,6 +32,7 @@ from simulator.nn.optimizer import (
     CosineDecay,
     ExponentialDecay,
     InverseTimeDecay,
+    PiecewiseConstantDecay,
     RMSprop,
     StepDecay,
 )
@@ -49,9 +51,11 @@ __all__ = [
     "ExponentialDecay",
     "InverseTimeDecay",
     "Model",
+    "PiecewiseConstantDecay",
     "RMSprop",
     "Sequential",
     "StepDecay",
+    "__version__",
     "callbacks",
     "datasets",
     "initializers",

@@ -331,7 +331,8 @@ def _joining(kind: type[Layer]) -> Callable[..., Tensor]:
     return lambda inputs, **options: kind(**options)(inputs)
 
 
-add, average, concatenate, multiply = map(_joining, (Add, Average, Concatenate, Multiply))
+add, average = _joining(Add), _joining(Average)
+concatenate, multiply = _joining(Concatenate), _joining(Multiply)
 
 
 @dataclass(eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Callable, Mapping
@@ -51,9 +52,22 @@ class Callback:
         self.on_batch_end(batch, logs)
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Before the validation data are gone through."""
+        """Before validation data, or those of `evaluate`, are gone through."""
 
     def on_test_end(self, logs: Logs | None = None) -> None: ...
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None: ...
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None: ...
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None: ...
+
+    def on_predict_end(self, logs: Logs | None = None) -> None: ...
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None: ...
+
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+        """logs["outputs"] are the answers of the batch."""
 
 
 class History(Callback):
@@ -82,14 +96,25 @@ def _monitored(monitor: str, logs: Mapping[str, float] | None) -> float:
     return logs[monitor]
 
 
+def _say(callback: Any, text: str) -> None:
+    """Print it where the callback is to."""
+    if callback.verbose:
+        print(text, flush=True)
+
+
 @dataclass
 class EarlyStopping(Configured, Callback):
-    """Stops when a number has not improved by more than min_delta for `patience` epochs."""
+    """Stops when a number has not improved by more than min_delta for `patience` epochs.
+
+    With a baseline, only what is better than that is an improvement. verbose=1 says when it stops.
+    """
 
     monitor: str = "val_loss"
     min_delta: float = 0.0
     patience: int = 0
+    verbose: int = 0
     mode: str = "auto"
+    baseline: float | None = None
     restore_best_weights: bool = False
     start_from_epoch: int = 0
     stopped_epoch: int = field(init=False, default=0)
@@ -106,35 +131,46 @@ class EarlyStopping(Configured, Callback):
         value = _monitored(self.monitor, logs)
         if epoch < self.start_from_epoch:
             return
+        self.waited += 1
         if self.best is None or self.better(value, self.best, abs(self.min_delta)):
-            self.best, self.best_epoch, self.waited = value, epoch, 0
+            self.best, self.best_epoch = value, epoch
             if self.restore_best_weights:
                 self.weights = [*self.model.get_weights()]
+            if self.baseline is None or self.better(value, self.baseline, abs(self.min_delta)):
+                self.waited = 0
             return
-        self.waited += 1
         if self.waited >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs | None = None) -> None:
+        if self.stopped_epoch:
+            _say(self, f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.weights is not None:
+            _say(self, f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
             self.model.set_weights(self.weights)
 
 
 @dataclass
 class ModelCheckpoint(Configured, Callback):
-    """Saves the model after every epoch, or after those that are the best so far. {epoch} and logs go into the path."""
+    """Saves the model after every epoch, or after those that are the best so far. {epoch} and logs go into the path.
 
-    filepath: str = ""
+    With initial_value_threshold, only what is better than that is saved. verbose=1 says when it saves. A folder that
+    isn't there is made.
+    """
+
+    filepath: str | Path = ""
     monitor: str = "val_loss"
+    verbose: int = 0
     save_best_only: bool = False
     save_weights_only: bool = False
     mode: str = "auto"
+    initial_value_threshold: float | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         require(bool(str(self.filepath)), "ModelCheckpoint needs a filepath.", repr(self.filepath))
         self.better = _improves(self.monitor, self.mode)
-        self.best: float | None = None
+        self.best = self.initial_value_threshold
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.save_best_only:
@@ -143,6 +179,9 @@ class ModelCheckpoint(Configured, Callback):
                 return
             self.best = value
         path = self._path({"epoch": epoch + 1, **(logs or {})})
+        with contextlib.suppress(OSError):  # what saves says why
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        _say(self, f"Epoch {epoch + 1}: saving model to {path}")
         self.model.save_weights(path) if self.save_weights_only else self.model.save(path)
 
     def _path(self, numbers: Mapping[str, float]) -> str:
@@ -160,6 +199,7 @@ class LearningRateScheduler(Configured, Callback):
     """Sets the learning rate of an epoch: schedule(epoch, rate), or schedule(epoch)."""
 
     schedule: Any = None
+    verbose: int = 0
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         require(callable(self.schedule), "LearningRateScheduler takes a function.", repr(self.schedule))
@@ -168,6 +208,7 @@ class LearningRateScheduler(Configured, Callback):
         except TypeError:
             rate = self.schedule(epoch)
         self.model.learning_rate = float(rate)
+        _say(self, f"Epoch {epoch + 1}: learning rate {float(rate):g}")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if logs is not None:
@@ -181,6 +222,7 @@ class ReduceLROnPlateau(Configured, Callback):
     monitor: str = "val_loss"
     factor: float = 0.1
     patience: int = 10
+    verbose: int = 0
     mode: str = "auto"
     min_delta: float = 1e-4
     cooldown: int = 0
@@ -205,6 +247,7 @@ class ReduceLROnPlateau(Configured, Callback):
             self.waited += 1
             if self.waited >= self.patience and rate > self.min_lr:
                 self.model.learning_rate = max(rate * self.factor, self.min_lr)
+                _say(self, f"Epoch {epoch + 1}: reducing learning rate to {self.model.learning_rate:g}")
                 self.cooling, self.waited = self.cooldown, 0
 
 
@@ -215,7 +258,7 @@ class CSVLogger(Configured, Callback):
     Raises ModelError where the file can't be written; what is in it stays.
     """
 
-    filename: str = ""
+    filename: str | Path = ""
     separator: str = ","
     append: bool = False
 

@@ -34,16 +34,18 @@ from simulator.nn.optimizer import (
     CosineDecay,
     ExponentialDecay,
     InverseTimeDecay,
-    Schedule,
+    PiecewiseConstantDecay,
     StepDecay,
 )
 from simulator.nn.option import Configured, chosen, made, one_of, require
 from simulator.nn.regularizer import L1L2
 
 TYPES: dict[str, type[Layer]] = {
-    name: kind for name in layers.__all__ if isinstance(kind := getattr(layers, name), type)
+    name: kind for name in layers.__all__ if isinstance(kind := getattr(layers, name), type) and kind.__name__ == name
 }
-SCHEDULES = {cls.__name__: cls for cls in (InverseTimeDecay, ExponentialDecay, StepDecay, CosineDecay)}
+SCHEDULES = {
+    cls.__name__: cls for cls in (InverseTimeDecay, ExponentialDecay, StepDecay, CosineDecay, PiecewiseConstantDecay)
+}
 NAMES = {cls.__name__: cls for cls in OPTIMIZERS.values()}
 
 
@@ -146,9 +148,6 @@ def _plain(value: object) -> Any:
             return {key: _plain(v) for key, v in value.items()}
         case L1L2():
             return _plain(value.config())
-        case Schedule():
-            first = {"initial_learning_rate": value.initial_learning_rate}
-            return _plain({"type": type(value).__name__, **first, **value.config()})
         case Configured():
             return _plain({"type": type(value).__name__, **value.config()})
     return value

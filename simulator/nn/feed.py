@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simulator.errors import SettingError, ShapeError
+from simulator.nn.basic import Embedding
 from simulator.nn.option import is_whole, require
 
 if TYPE_CHECKING:
@@ -222,7 +223,7 @@ def batch_checked(batch_size: int | None) -> int:
 
 def inputs_of(model: Model, x: ArrayLike, of: str = "", dtype: Any = np.float32) -> Array:
     """Inputs (N, ...) in dtype, or as they are when they hold whole numbers. Raises ShapeError or SettingError."""
-    array = np.asarray(x)
+    array = of_rank(np.asarray(x), model.inputs.shape)
     require(array.dtype.kind in "fiub", f"X{of} must be numbers in rows of one length.", f"{array.dtype}")
     wanted = model.inputs.shape
     if array.shape[1:] != wanted or len(array) < 1:
@@ -235,7 +236,28 @@ def inputs_of(model: Model, x: ArrayLike, of: str = "", dtype: Any = np.float32)
     if array.dtype.kind == "f":
         array = array.astype(dtype, copy=False)
         _finite(array, f"X{of}")
+    for tensor in model.walk():
+        if isinstance(tensor.layer, Embedding):
+            classes_checked(array, tensor.layer.input_dim, f"Inputs of an Embedding, X{of},")
     return array
+
+
+def of_rank(x: Array, shape: tuple[int, ...]) -> Array:
+    """Samples of that shape; as in Keras, a last axis of length one may be left out, or be one too many.
+
+    >>> of_rank(np.zeros((5, 28, 28)), (28, 28, 1)).shape, of_rank(np.zeros((5, 3, 1)), (3,)).shape
+    ((5, 28, 28, 1), (5, 3))
+    """
+    if (*x.shape[1:], 1) == shape:
+        return x[..., None]
+    return x[..., 0] if x.shape[1:] == (*shape, 1) else x
+
+
+def classes_checked(values: Array, classes: int, what: str) -> None:
+    """Raises SettingError unless all are whole numbers from 0 to classes - 1."""
+    good = (values == np.floor(values)) & (values >= 0) & (values < classes)
+    received = values[~good].ravel()[0] if not good.all() else 0
+    require(bool(good.all()), f"{what} are whole numbers from 0 to {classes - 1}.", f"{received:g}")
 
 
 def data_of(

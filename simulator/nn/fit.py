@@ -31,11 +31,13 @@ def fit(
     callbacks: Sequence[Callback],
     initial_epoch: int,
     backend: str = "",
+    validation_freq: int = 1,
 ) -> History:
     """See `Model.fit`."""
     history = History()
     watching = progress_of(verbose)
-    everyone: list[Callback] = [*callbacks, *watching, history]
+    heard: list[Callback] = [*callbacks, history]
+    everyone = [*heard, *watching]
     for callback in everyone:
         callback.set_params({"epochs": epochs, "steps": training.steps, "verbose": verbose})
         callback.set_model(model)
@@ -48,13 +50,14 @@ def fit(
         for epoch in range(initial_epoch, epochs):
             for callback in everyone:
                 callback.on_epoch_begin(epoch, {})
-            model.network(backend)  # takes over what callbacks have set, here and below
+            model.hand_over(network)  # what callbacks have set, here and below
             total, seen = 0.0, 0
             for metric in metrics:
-                metric.reset()
+                metric.reset_state()
             for step, batch in enumerate(training.batches(epoch)):
                 for callback in callbacks:
                     callback.on_train_batch_begin(step, {})
+                model.hand_over(network)
                 loss, p = network.train(batch.x, batch.y, batch.weights)
                 if not math.isfinite(loss):
                     raise TrainingError(
@@ -63,58 +66,77 @@ def fit(
                     )
                 total, seen = total + loss * len(batch.x), seen + len(batch.x)
                 for metric in metrics:
-                    metric.update(batch.y, p)
+                    metric.update_state(batch.y, p)
                 if callbacks or watching:
+                    model.behind(backend)
                     logs = {"loss": total / seen} | _results(metrics)
                     for callback in [*callbacks, *watching]:
                         callback.on_train_batch_end(step, logs)
-                    model.network(backend)
+                    model.hand_over(network)
                 if model.stop_training:
                     break
             logs = {"loss": total / seen} | _results(metrics)
-            if held is not None:
-                for callback in callbacks:
-                    callback.on_test_begin({})
-                found = evaluated(model, held, backend)
-                for callback in callbacks:
-                    callback.on_test_end(found)
+            if held is not None and (epoch + 1) % validation_freq == 0:
+                found = evaluated(model, held, backend, callbacks)
                 logs |= {f"val_{name}": value for name, value in found.items()}
-            if callbacks:
-                model.updated(backend)  # they may look at the weights
             for callback in everyone:
                 callback.on_epoch_end(epoch, logs)
-            model.network(backend)
+            model.hand_over(network)
             if model.stop_training:
                 break
     finally:
         model.updated(backend)
-        for callback in everyone:
+        for callback in watching:
             callback.on_train_end(logs)
+    for callback in heard:
+        callback.on_train_end(logs)
     return history
 
 
-def evaluated(model: Model, feed: Feed, backend: str = "") -> Logs:
+def evaluated(model: Model, feed: Feed, backend: str = "", callbacks: Sequence[Callback] = ()) -> Logs:
     """The loss, with penalties, and all metrics."""
     network = model.network(backend)
+    for callback in callbacks:
+        callback.on_test_begin({})
     total, entries = 0.0, 0
     for metric in model.metrics:
-        metric.reset()
-    for x, y, weights in feed.batches(0):
+        metric.reset_state()
+    for step, (x, y, weights) in enumerate(feed.batches(0)):
+        for callback in callbacks:
+            callback.on_test_batch_begin(step, {})
         loss, p = network.assess(x, y, weights)
         total += loss
         entries += network.entries(y, p.shape[-1])
         for metric in model.metrics:
-            metric.update(y, p)
-    return {"loss": total / entries + network.penalty()} | _results(model.metrics)
+            metric.update_state(y, p)
+        logs = {"loss": total / entries + network.penalty()} | _results(model.metrics)
+        for callback in callbacks:
+            callback.on_test_batch_end(step, logs)
+    for callback in callbacks:
+        callback.on_test_end(logs)
+    return logs
 
 
-def predicted(model: Model, x: Any, size: int, backend: str, dtype: Any) -> Array:
+def predicted(model: Model, x: Any, size: int, backend: str, dtype: Any, callbacks: Sequence[Callback] = ()) -> Array:
     """The answers (N, ...), batch by batch. A data set gives samples, or tuples that begin with them."""
     network = model.network(backend)
     if isinstance(x, DataSet):
-        return np.concatenate([network.predict(inputs_of(model, samples_of(batch), dtype=dtype)) for batch in x.raw()])
-    inputs = inputs_of(model, x, dtype=dtype)
-    return np.concatenate([network.predict(inputs[a : a + size]) for a in range(0, len(inputs), size)])
+        batches = (inputs_of(model, samples_of(batch), dtype=dtype) for batch in x.raw())
+    else:
+        inputs = inputs_of(model, x, dtype=dtype)
+        batches = (inputs[a : a + size] for a in range(0, len(inputs), size))
+    for callback in callbacks:
+        callback.on_predict_begin({})
+    found = []
+    for step, batch in enumerate(batches):
+        for callback in callbacks:
+            callback.on_predict_batch_begin(step, {})
+        found.append(network.predict(batch))
+        for callback in callbacks:
+            callback.on_predict_batch_end(step, {"outputs": found[-1]})
+    for callback in callbacks:
+        callback.on_predict_end({})
+    return np.concatenate(found)
 
 
 def _results(metrics: Sequence[Metric]) -> Logs:

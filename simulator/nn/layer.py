@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, overload
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from simulator.errors import ShapeError
 from simulator.nn.backend.operation import Carried, Operations, Shape, T
@@ -43,6 +44,18 @@ class Tensor:
     layer: Layer
     inputs: tuple[Tensor, ...] = field(repr=False)  # a network with branches has as many texts as paths
     shape: Shape
+
+    def __add__(self, other: Tensor) -> Tensor:
+        """The layer Add of both."""
+        from simulator.nn.basic import Add
+
+        return Add()([self, other]) if isinstance(other, Tensor) else NotImplemented
+
+    def __mul__(self, other: Tensor) -> Tensor:
+        """The layer Multiply of both."""
+        from simulator.nn.basic import Multiply
+
+        return Multiply()([self, other]) if isinstance(other, Tensor) else NotImplemented
 
 
 @dataclass(eq=False)
@@ -121,7 +134,18 @@ class Layer(Configured):
         """The output of one batch, in the operations of whichever backend computes it."""
         raise NotImplementedError
 
-    def __call__(self, *inputs: Tensor | Sequence[Tensor]) -> Tensor:
+    @overload
+    def __call__(self, inputs: NDArray[Any], /, *, training: bool | None = None) -> NDArray[Any]: ...
+
+    @overload
+    def __call__(self, *inputs: Tensor | Sequence[Tensor], training: None = None) -> Tensor: ...
+
+    def __call__(self, *inputs: Any, training: bool | None = None) -> Any:
+        """This layer after a tensor, or after several where it joins them; or, for samples (N, ...), its answers."""
+        if len(inputs) == 1 and isinstance(inputs[0], np.ndarray):
+            return self._answers(inputs[0], training)
+        rule, advice = "A layer trains when its model does.", "model(x, training=True) draws masks for samples."
+        require(training is None, rule, f"training={training} for one layer of a network", advice)
         given = [
             t for x in inputs for t in ([x] if isinstance(x, Tensor) else x if isinstance(x, list | tuple) else [x])
         ]
@@ -129,12 +153,24 @@ class Layer(Configured):
         for t in given:
             if not isinstance(t, Tensor):
                 raise ShapeError(
-                    f"{type(self).__name__} is called with the results of other layers. Received: {t!r}. "
-                    "Start from nn.Input((features,))."
+                    f"{type(self).__name__} is called with the results of other layers, or with an array. Received: "
+                    f"{type(t).__name__}. Start from nn.Input((features,))."
                 )
         if len(tensors) != 1 and not self.joins:
             raise ShapeError(f"{type(self).__name__} takes one input. Received: {len(tensors)}. Join them with nn.Add.")
         return Tensor(self, tensors, self.shape_of(*(t.shape for t in tensors)))
+
+    def _answers(self, x: NDArray[Any], training: bool | None) -> NDArray[Any]:
+        from simulator.nn.basic import Input
+        from simulator.nn.model import Model
+
+        start = Input(x.shape[1:])
+        found: NDArray[Any] = Model(start, self(start))(x, training)
+        return found
+
+    def reset_state(self) -> None:
+        """Let the next batch start from zeros, where the layer is stateful."""
+        self.carried.clear()
 
     def needs(self, axes: int, shape: Shape, what: str) -> None:
         if len(shape) != axes:

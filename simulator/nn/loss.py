@@ -166,11 +166,21 @@ def loss_of(value: object) -> LossOption:
     if isinstance(value, dict):
         options = dict(value)
         return replace(loss_of(options.pop("type", "")), **options)
+    if value in MADE:
+        return value()  # type: ignore[operator, no-any-return]  # one of the functions above, without its brackets
     name = SHORT.get(value, value) if isinstance(value, str) else value
     chosen("A loss", name, LOSSES)
     return LossOption(str(name))
 
 
+MADE: tuple[object, ...] = (
+    MeanSquaredError,
+    MeanAbsoluteError,
+    Huber,
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+)
 SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error"}
 
 

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.errors import ShapeError
 from simulator.nn.option import Configured, chosen, made, require
 
 Array = NDArray[Any]
@@ -30,7 +32,8 @@ class Metric(Configured):
         """A number for every entry of a batch."""
         raise NotImplementedError
 
-    def update(self, y: Array, p: Array) -> None:
+    def update_state(self, y: Array, p: Array) -> None:
+        """Take in a batch."""
         values = self.of(y, p)
         self.total += float(values.sum())
         self.count += values.size
@@ -38,18 +41,23 @@ class Metric(Configured):
     def result(self) -> float:
         return self.total / self.count if self.count else 0.0
 
-    def reset(self) -> None:
+    def reset_state(self) -> None:
         self.total = self.count = 0.0
+
+    def __call__(self, y: Any, p: Any) -> float:
+        """The result so far, these labels and predictions among it."""
+        self.update_state(np.asarray(y), np.asarray(p))
+        return self.result()
 
 
 @dataclass
 class BinaryAccuracy(Metric):
-    """The share of predictions on the label's side of the threshold."""
+    """The share of predictions that, as 1 above the threshold and 0 below, are the label."""
 
     threshold: float = 0.5
 
     def of(self, y: Array, p: Array) -> Array:
-        return np.asarray((p > self.threshold) == (_like(y, p) > 0.5))
+        return np.asarray((p > self.threshold) == _like(y, p))
 
 
 @dataclass
@@ -66,6 +74,27 @@ class SparseCategoricalAccuracy(Metric):
 
     def of(self, y: Array, p: Array) -> Array:
         return np.asarray(_classes(y, p) == p.argmax(-1))
+
+
+@dataclass
+class AccuracyByShape(Metric):
+    """What the name "accuracy" stands for in Keras: which of the three above it is, the shapes say."""
+
+    def of(self, y: Array, p: Array) -> Array:
+        if p.shape[-1] == 1:
+            return BinaryAccuracy().of(y, p)
+        sparse = y.ndim < p.ndim or y.shape[-1] == 1
+        return (SparseCategoricalAccuracy() if sparse else CategoricalAccuracy()).of(y, p)
+
+
+@dataclass
+class MeanOf(Metric):
+    """The mean of a function's results; function(labels, predictions) takes a batch of arrays."""
+
+    function: Any = None
+
+    def of(self, y: Array, p: Array) -> Array:
+        return np.asarray(self.function(y, p), dtype=float)
 
 
 @dataclass
@@ -135,7 +164,7 @@ class _OfPositives(Metric):
 class Precision(_OfPositives):
     """The share of what is said to be so that is so."""
 
-    def update(self, y: Array, p: Array) -> None:
+    def update_state(self, y: Array, p: Array) -> None:
         said, so = self.hits(y, p)
         self.total += float((said & so).sum())
         self.count += float(said.sum())
@@ -145,7 +174,7 @@ class Precision(_OfPositives):
 class Recall(_OfPositives):
     """The share of what is so that is said to be so."""
 
-    def update(self, y: Array, p: Array) -> None:
+    def update_state(self, y: Array, p: Array) -> None:
         said, so = self.hits(y, p)
         self.total += float((said & so).sum())
         self.count += float(so.sum())
@@ -171,11 +200,21 @@ def confusion_matrix(labels: Any, predictions: Any, classes: int | None = None) 
 
 def _like(y: Array, p: Array) -> Array:
     """Labels in the predictions' shape: (N,) goes with (N, 1)."""
-    return y.reshape(p.shape)
+    return _reshaped(y, p.shape)
 
 
 def _classes(y: Array, p: Array) -> Array:
-    return y.reshape(p.shape[:-1]).astype(np.int64)
+    return _reshaped(y, p.shape[:-1]).astype(np.int64)
+
+
+def _reshaped(y: Array, shape: tuple[int, ...]) -> Array:
+    if y.size != math.prod(shape):
+        raise ShapeError(
+            f"This metric needs labels of shape {shape}. Received: {y.shape}. Class numbers go with accuracy, "
+            "sparse_categorical_accuracy and perplexity, rows of zeros with a single 1 with categorical_accuracy; "
+            "Precision and Recall take class numbers with a class_id."
+        )
+    return y.reshape(shape)
 
 
 METRICS: dict[str, type[Metric]] = {
@@ -190,24 +229,40 @@ METRICS: dict[str, type[Metric]] = {
     "precision": Precision,
     "recall": Recall,
 }
-TYPES = {cls.__name__: cls for cls in METRICS.values()}
-SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error"}
-ACCURACY = {"one-hot": "categorical_accuracy", "classes": "sparse_categorical_accuracy", "bits": "binary_accuracy"}
+BY_NAME: dict[str, type[Metric]] = {**METRICS, "accuracy": AccuracyByShape}
+TYPES = {cls.__name__: cls for cls in BY_NAME.values()}
+SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "acc": "accuracy"}
 
 
-def metric_of(value: object, labels: str) -> Metric:
-    """A metric, or the one that a name, or a table of type and options, stands for.
+def metrics_of(values: Sequence[object]) -> list[Metric]:
+    """Metrics, or those that names, functions, or tables of type and options stand for; each with a name of its own."""
+    found = [_metric_of(value) for value in values]
+    taken: set[str] = set()
+    for metric in found:
+        first, count = metric.name, 0
+        while metric.name in taken:
+            count += 1
+            metric.name = f"{first}_{count}"
+        taken.add(metric.name)
+    return found
 
-    "accuracy" is the one that goes with the loss's labels.
-    """
-    if isinstance(value, dict):
-        value = made("A metric's type", value, TYPES)
-    if isinstance(value, Metric):
-        names = {cls: name for name, cls in METRICS.items()}
-        value.name = value.name or names.get(type(value), type(value).__name__)
-        return value
-    name = str(value).lower() if isinstance(value, str) else value
-    key = ACCURACY.get(labels, "binary_accuracy") if name in ("accuracy", "acc") else SHORT.get(str(name), name)
-    metric = chosen("A metric", key, METRICS)()
-    metric.name = str(name)
+
+def _metric_of(value: Any) -> Metric:
+    metric: Metric
+    match value:
+        case Metric():
+            metric = value
+        case dict():
+            metric = made("A metric's type", value, TYPES)
+        case str():
+            name = value.lower()
+            metric = chosen("A metric", SHORT.get(name, name), BY_NAME)()
+            metric.name = name
+        case _:
+            rule = "A metric is its name, an object of nn.metrics, or a function of labels and predictions."
+            require(callable(value), rule, repr(value))
+            its_own = isinstance(value, type) and issubclass(value, Metric)
+            metric = value() if its_own else MeanOf(value, name=getattr(value, "__name__", "function").strip("<>"))
+    names = {cls: name for name, cls in METRICS.items()}
+    metric.name = metric.name or names.get(type(metric), type(metric).__name__)
     return metric

@@ -14,29 +14,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from simulator.errors import SettingError, ShapeError
+from simulator.errors import SettingError, ShapeError, did_you_mean
 from simulator.nn.backend import backend_named, network_on, precision_of
 from simulator.nn.backend.network import CARRIED, Network
-from simulator.nn.basic import Embedding, Input, InputLayer
+from simulator.nn.basic import Embedding, Flatten, Input, InputLayer, Reshape
 from simulator.nn.callback import Callback, History
-from simulator.nn.feed import Arrays, DataSet, Feed, batch_checked, feed_of, opened
+from simulator.nn.feed import Arrays, DataSet, Feed, batch_checked, classes_checked, feed_of, inputs_of, of_rank, opened
 from simulator.nn.fit import evaluated, fit, predicted
 from simulator.nn.initializer import Array, initial
 from simulator.nn.layer import Layer, Tensor, WeightSpec, apart, walk
 from simulator.nn.loss import LOSSES, Loss, LossOption, loss_of
 from simulator.nn.memory import MODEL, NUMBER, require_free
-from simulator.nn.metric import Metric, metric_of
+from simulator.nn.metric import Metric, metrics_of
 from simulator.nn.optimizer import SGD, Optimizer, optimizer_of
-from simulator.nn.option import chosen, is_whole, name_checked, require
+from simulator.nn.option import chosen, is_whole, name_checked, refuse_unknown, require
 from simulator.nn.recurrent import Recurrent
+from simulator.nn.seed import next_seed
 from simulator.nn.store import load_weights, save_model, save_weights
-from simulator.nn.trace import Step, Weight, trace_forward, trace_step
+from simulator.nn.trace import Numbers, Step, Weight, trace_forward, trace_step
 from simulator.nn.weight import numbers_in, take
 
 if TYPE_CHECKING:
     from simulator.xlsx.verify import Verification
 
 Progress = Callable[[int, int], None]
+FIRST_CALL = 1 << 30  # steps from here on number the calls of a model, whose masks are not those of a training
 
 
 class Model:
@@ -57,14 +59,17 @@ class Model:
     numbers: dict[int, int]
     weights: dict[int, list[Weight]]
 
-    def __init__(self, inputs: Tensor, outputs: Tensor, name: str = "network", seed: int = 0) -> None:
+    def __init__(self, inputs: Tensor, outputs: Tensor, name: str | None = "network", seed: int | None = None) -> None:
         self._start(name, seed)
-        self._join(inputs, outputs)
+        self._join(_only(inputs), _only(outputs))
 
-    def _start(self, name: str, seed: int) -> None:
+    def _start(self, name: str | None, seed: int | None) -> None:
+        name = "network" if name is None else name
         name_checked("A model", name)
-        require(is_whole(seed) and seed >= 0, "A seed is a whole number from 0.", repr(seed))
-        self.name, self.seed = name, seed
+        rule = "A seed is a whole number from 0."
+        require(seed is None or (is_whole(seed) and seed >= 0), rule, repr(seed))
+        self.name, self.seed = name, next_seed() if seed is None else seed
+        self._calls = 0
         self.optimizer: Optimizer = SGD()
         self.loss, self.loss_option = "", LossOption()
         self.metrics: list[Metric] = []
@@ -107,7 +112,7 @@ class Model:
                 continue
             number = self.numbers[id(layer)] = len(self.numbers) + 1
             mine = [
-                Weight(spec, number, [initial(spec.initializer, rng, spec.shape, total)])
+                Weight(spec, number, Numbers(initial(spec.initializer, rng, spec.shape, total)))
                 for spec in layer.specs_of(*shapes)
             ]
             for w, known in zip(mine, layer.weights, strict=False):
@@ -119,11 +124,16 @@ class Model:
             self.weights[id(layer)] = layer.weights = mine
             layer.joined = tensor
 
-    def __call__(self, x: Any, training: bool = False) -> Any:
-        """The model's layers after that tensor; or, for samples (N, ...), its answers, with training as in training."""
+    def __call__(self, x: Any, training: bool | None = None) -> Any:
+        """The model's layers after that tensor; or, for samples (N, ...), its answers.
+
+        With training they are as in training, with masks that are drawn anew at every call. As in Keras, layers that
+        move pictures at random do so unless training is False.
+        """
         if not isinstance(x, Tensor):
             self._prepare(x)
-            return self.network().predict(self.inputs_checked(x).astype(np.float32), training)
+            self._calls += 1
+            return self.network().predict(inputs_of(self, x), training, FIRST_CALL + self._calls)
         return self._applied(x, {id(layer): layer for layer in self.layers})
 
     def _applied(self, x: Tensor, layers: Mapping[int, Layer]) -> Tensor:
@@ -171,7 +181,7 @@ class Model:
         return chosen("A layer's name", name, {layer.name: layer for layer in self.layers if layer.name})
 
     def __str__(self) -> str:
-        trained = sum(w.value.size for ws in self.weights.values() for w in ws if w.spec.trainable)
+        trained = sum(w.value.size for w in self._all() if w.spec.trainable)
         count = self.count_params()
         lines = [f"{self.name}: {count:,} parameters" + (f", {trained:,} of them trained" if trained < count else "")]
         shapes = {id(t.layer): t.shape for t in walk(self.outputs)}
@@ -181,9 +191,20 @@ class Model:
             lines.append(f"{self.title_of(number):<28} {shape:<16} {count:>8,}")
         return "\n".join(lines)
 
-    def summary(self, print_fn: Callable[[str], object] = print) -> None:
-        """Print layers, output shapes and numbers of parameters, a line each; str(model) is the same."""
-        print_fn(str(self))
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Sequence[float] | None = None,
+        print_fn: Callable[[str], object] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Sequence[str] | None = None,
+    ) -> None:
+        """Print layers, output shapes and numbers of parameters, a line each; str(model) is the same.
+
+        print_fn takes the text in place of print. The other options are Keras's, and change nothing here.
+        """
+        (print_fn or print)(str(self))
 
     @property
     def layers(self) -> list[Layer]:
@@ -203,24 +224,27 @@ class Model:
 
     def compile(
         self,
-        optimizer: Optimizer | str = "sgd",
-        loss: str | LossOption = "mean_squared_error",
-        metrics: Sequence[Metric | str] = (),
+        optimizer: Optimizer | str = "rmsprop",
+        loss: str | LossOption | None = None,
+        metrics: Sequence[Metric | str | Callable[..., Any]] | None = None,
         backend: str = "",
+        **options: Any,
     ) -> Model:
         """Choose how to train, with which metrics and on which backend; see `Model.fit`.
 
-        Raises SettingError for an unknown name, or a loss that doesn't fit the last layer.
+        Keras's other options, such as jit_compile, are taken at values that change nothing. Raises SettingError for an
+        unknown name, or a loss that doesn't fit the last layer.
         """
+        refuse_unknown("compile", options, ("optimizer", "loss", "metrics", "backend"))
         self.optimizer = optimizer_of(optimizer)
-        self.loss_option = loss_of(loss)
-        name = self.loss_option.key
-        found = chosen("A loss", name, LOSSES)
-        self.metrics = [metric_of(metric, found.labels) for metric in metrics]
+        self.loss_option = LossOption() if loss is None else loss_of(loss)
+        name = "" if loss is None else self.loss_option.key
+        self.metrics = metrics_of([metrics] if isinstance(metrics, str | Metric) else metrics or ())
         self.backend = backend_named(backend) if backend else ""
         self._forget()
         if self._is_built:
-            self._check_loss(name)
+            if name:
+                self._check_loss(name)
             self._choose_trained()
         self.loss = name
         return self
@@ -246,10 +270,12 @@ class Model:
 
     def _check_loss(self, name: str) -> None:
         """Raises SettingError unless the loss fits the last layer."""
-        found = LOSSES[name]
-        last = self.outputs.layer
+        follows = "linear" if self.loss_option.from_logits else LOSSES[name].follows
+        end = self.outputs
+        while follows == "sigmoid" and isinstance(end.layer, Flatten | Reshape):  # what every number passes unchanged
+            (end,) = end.inputs
+        last = end.layer
         activation = None if isinstance(last, Recurrent) else getattr(last, "activation", None)
-        follows = "linear" if self.loss_option.from_logits else found.follows
         require(
             not follows or (activation or "linear") == follows,
             f"{name}{' from logits' if self.loss_option.from_logits else ''} follows a last layer with activation "
@@ -260,31 +286,31 @@ class Model:
 
     def get_weights(self) -> list[Array]:
         """All weights, layer by layer, in Keras's order; a GRU has its two biases one after the other."""
-        return [w.value.copy() for ws in self.weights.values() for w in ws]
+        return [w.value.copy() for w in self._all()]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Take these arrays; Keras's own shapes for a GRU's biases and for attention are understood too.
 
         Raises ShapeError when number or shapes differ from `get_weights`.
         """
-        take([w for ws in self.weights.values() for w in ws], weights)
+        take(self._all(), weights)
 
     def count_params(self) -> int:
-        return sum(w.value.size for ws in self.weights.values() for w in ws)
+        return sum(w.value.size for w in self._all())
 
     # Data
 
     def inputs_checked(self, X: ArrayLike) -> Array:
         """X in float64. Raises ShapeError or SettingError when it doesn't fit the input."""
-        x = numbers_in(X, "X")
+        x = of_rank(numbers_in(X, "X"), self.inputs.shape)
         if x.shape[1:] != self.inputs.shape or len(x) < 1:
             raise ShapeError(
                 f"X must be samples of shape {self.inputs.shape}. Received: an array {x.shape}. "
                 f"Give it the shape (N, {', '.join(map(str, self.inputs.shape))})."
             )
         for tensor in walk(self.outputs):
-            if isinstance(tensor.layer, Embedding) and tensor.inputs[0] is self.inputs:
-                _classes(x, tensor.layer.input_dim, "Inputs of an Embedding")
+            if isinstance(tensor.layer, Embedding):
+                classes_checked(x, tensor.layer.input_dim, "Inputs of an Embedding")
         return x
 
     def label_shape(self, samples: int) -> tuple[int, ...]:
@@ -300,12 +326,15 @@ class Model:
         elif kind != "classes" and y.shape == shape[:-1] and shape[-1] == 1:
             y = y[..., None]
         if y.shape != shape:
-            raise ShapeError(
-                f"{self.loss} needs labels of shape {shape}. Received: an array {y.shape}. "
-                + ("Give class numbers." if kind == "classes" else "Check the last layer's units.")
-            )
+            advice = "Check the last layer's units."
+            if kind == "classes":
+                hot = y.shape == (samples, *self.outputs.shape)
+                advice = "Rows of zeros with a 1 go with categorical_crossentropy." if hot else "Give class numbers."
+            elif kind == "one-hot" and y.shape in (shape[:-1], (*shape[:-1], 1)):
+                advice = "Class numbers go with sparse_categorical_crossentropy, or through utils.to_categorical."
+            raise ShapeError(f"{self.loss} needs labels of shape {shape}. Received: an array {y.shape}. {advice}")
         if kind == "classes":
-            _classes(y, self.outputs.shape[-1], f"Labels of {self.loss}")
+            classes_checked(y, self.outputs.shape[-1], f"Labels of {self.loss}")
         if kind == "bits":
             outside = y[(y < 0) | (y > 1)]
             require(not outside.size, f"{self.loss} needs labels from 0 to 1.", f"{outside[0] if outside.size else ''}")
@@ -317,7 +346,8 @@ class Model:
         return y
 
     def _loss(self) -> Loss:
-        require(bool(self.loss), "A model is compiled before it is trained.", "no loss", "Call model.compile first.")
+        rule = "A model is compiled with a loss before it is trained or evaluated."
+        require(bool(self.loss), rule, "no loss", "Call model.compile(optimizer, loss) first.")
         return self.loss_option.loss
 
     def batches_of(self, samples: int, batch_size: int | None) -> tuple[int, int]:
@@ -381,6 +411,7 @@ class Model:
         steps_per_epoch: int | None = None,
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
+        validation_freq: int = 1,
         backend: str = "",
     ) -> History:
         """Train; returns a History whose `history` has a list per number, epoch by epoch.
@@ -389,7 +420,7 @@ class Model:
         every epoch, by the model's seed. Or x is a data set: whatever gives (x, y) or (x, y, sample_weight) batch by
         batch, anew in every epoch, or without end for epochs of steps_per_epoch. validation_data is (x, y),
         (x, y, sample_weight), or a data set. sample_weight (N,), or class_weight by class number, says how much a
-        sample's loss counts.
+        sample's loss counts. Validation data are gone through in every validation_freq-th epoch.
 
         A line per epoch is printed unless verbose is 0; in a terminal, unless it is 2, a live one shows the epoch.
 
@@ -403,7 +434,7 @@ class Model:
         x = opened(x, y, steps_per_epoch)
         self._prepare(x)
         epochs_checked(epochs)
-        trained = any(w.spec.trainable for ws in self.weights.values() for w in ws)
+        trained = any(w.spec.trainable for w in self._all())
         require(trained, "Training needs a layer with weights that are trained.", "none", "See layer.trainable.")
         on = self._on(backend)
         if on == "expressions" and not isinstance(x, DataSet):
@@ -421,11 +452,14 @@ class Model:
             require(isinstance(training, Arrays), rule, f"{validation_split} and a data set")
             assert isinstance(training, Arrays)
             training, held = training.split(validation_split)
-        given = [callbacks] if isinstance(callbacks, Callback) else list(callbacks or ())
-        return fit(self, training, held, epochs, verbose, given, initial_epoch, backend)
+        rule = "validation_freq is a whole number above 0."
+        require(is_whole(validation_freq) and validation_freq > 0, rule, repr(validation_freq))
+        given = _callbacks_checked(callbacks)
+        return fit(self, training, held, epochs, verbose, given, initial_epoch, backend, validation_freq)
 
     def _held_out(self, data: Any, steps: int | None, batch_size: int | None, dtype: Any) -> Feed:
-        parts = data if isinstance(data, tuple) and len(data) in (2, 3) and steps is None else (data,)
+        pair = isinstance(data, tuple) or (isinstance(data, list) and not any(isinstance(part, tuple) for part in data))
+        parts: Sequence[Any] = data if pair and len(data) in (2, 3) and steps is None else [data]
         if len(parts) == 1:
             return feed_of(self, opened(data, limit=steps), None, None, dtype=dtype)
         weights = parts[2] if len(parts) == 3 else None
@@ -440,6 +474,7 @@ class Model:
         batch_size: int | None = None,
         verbose: int | str = 0,
         steps: int | None = None,
+        callbacks: Sequence[Callback] | Callback | None = None,
         backend: str = "",
     ) -> Array:
         """The network's answers (N, ...) for samples, or for those of a data set; see `fit` for the backends."""
@@ -449,7 +484,7 @@ class Model:
         if on == "expressions" and not isinstance(x, DataSet):
             x = self.inputs_checked(x)
             batch_size = len(x) if batch_size is None else batch_size
-        return predicted(self, x, batch_checked(batch_size), backend, precision_of(on))
+        return predicted(self, x, batch_checked(batch_size), backend, precision_of(on), _callbacks_checked(callbacks))
 
     def evaluate(
         self,
@@ -459,6 +494,7 @@ class Model:
         verbose: int | str = 0,
         sample_weight: ArrayLike | None = None,
         steps: int | None = None,
+        callbacks: Sequence[Callback] | Callback | None = None,
         return_dict: bool = False,
     ) -> Any:
         """The loss, or a list of the loss and the metrics, or with return_dict all of them by name."""
@@ -466,7 +502,8 @@ class Model:
         x = opened(x, y, steps)
         self._prepare(x)
         dtype = precision_of(self._on(""))
-        return _as_asked(evaluated(self, feed_of(self, x, y, batch_size, sample_weight, dtype=dtype)), return_dict)
+        feed = feed_of(self, x, y, batch_size, sample_weight, dtype=dtype)
+        return _as_asked(evaluated(self, feed, "", _callbacks_checked(callbacks)), return_dict)
 
     def train_on_batch(
         self,
@@ -498,7 +535,8 @@ class Model:
     def network(self, backend: str = "") -> Network:
         """The model on a backend, with the weights that it has now."""
         name = self._on(backend)
-        values = [w.value for ws in self.weights.values() for w in ws]
+        for w in self._all():
+            w.shared.bring()
         network = self._networks.get(name)
         if network is None:
             network = network_on(name, self.outputs, self.numbers, self.layers, self.weights)
@@ -508,13 +546,30 @@ class Model:
                 network.optimizer, network.loss, network.loss_option = self.optimizer, self.loss, self.loss_option
             if self._remembered:
                 network.restore(self._remembered | self._by_name())
-        elif any(mine is not theirs for mine, theirs in zip(values, network.held, strict=True)):
-            network.write({(w.layer, w.spec.name): w.value for ws in self.weights.values() for w in ws})
-        network.held = values
+            network.held = [w.shared.array for w in self._all()]
+        self.hand_over(network)
         return network
+
+    def hand_over(self, network: Network) -> None:
+        """Give a network the weights that have been set here since it had them."""
+        arrays = [w.shared.array for w in self._all()]
+        if any(mine is not theirs for mine, theirs in zip(arrays, network.held, strict=True)):
+            network.write({(w.layer, w.spec.name): w.value for w in self._all()})
+            network.held = arrays
+
+    def behind(self, backend: str = "") -> None:
+        """Whoever reads a weight next takes over all that the backend has trained: see `updated`."""
+
+        def newer() -> None:
+            self.updated(backend)
+
+        for w in self._all():
+            w.shared.newer = newer
 
     def memory(self) -> dict[str, Any]:
         """What the training so far leaves: the number of steps, and by a weight's name what the optimizer remembers."""
+        for w in self._all():
+            w.shared.bring()
         if self._trained is None:
             return self._remembered
         left_out = self._by_name()
@@ -528,7 +583,11 @@ class Model:
         self._remembered = memory
 
     def _by_name(self) -> dict[str, Any]:
-        return {f"{w.layer}/{w.spec.name}": w.value for ws in self.weights.values() for w in ws}
+        return {f"{w.layer}/{w.spec.name}": w.value for w in self._all()}
+
+    def _all(self) -> list[Weight]:
+        """All weights, layer by layer."""
+        return [w for ws in self.weights.values() for w in ws]
 
     def reset_states(self) -> None:
         """Let the next batch start from zeros in stateful layers."""
@@ -541,11 +600,11 @@ class Model:
         if network is not None:
             self._trained = network
             values = network.read()
-            for w in (w for ws in self.weights.values() for w in ws):
-                value = values[w.layer, w.spec.name]
+            for w in self._all():
+                value, w.shared.newer = values[w.layer, w.spec.name], None
                 if w.spec.trainable or not np.array_equal(value, w.value.astype(np.float32)):
                     w.value = value.astype(float)  # what isn't trained keeps the digits that it has here
-            network.held = [w.value for ws in self.weights.values() for w in ws]
+            network.held = [w.value for w in self._all()]
 
     @property
     def learning_rate(self) -> float:
@@ -564,16 +623,17 @@ class Model:
         found = self.labels_checked(y, len(np.asarray(y)), what)
         return found.astype(np.int64 if self._loss().labels == "classes" else dtype)
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, overwrite: bool = True) -> Path:
         """Write the model, compiled and trained as it is, to a file that `nn.load_model` reads.
 
-        Where it is computed is not part of it. Raises ModelError where the file can't be written, SettingError for
-        layers, metrics or optimizers of your own, which no file could bring back.
+        An earlier file gives way unless overwrite is False. Where it is computed is not part of it. Raises ModelError
+        where the file can't be written, SettingError for layers, metrics or optimizers of your own, which no file could
+        bring back.
         """
-        return save_model(self, path)
+        return save_model(self, path, overwrite)
 
-    def save_weights(self, path: str | Path) -> Path:
-        return save_weights(self, path)
+    def save_weights(self, path: str | Path, overwrite: bool = True) -> Path:
+        return save_weights(self, path, overwrite)
 
     def load_weights(self, path: str | Path) -> None:
         """Take the weights of a file that `save` or `save_weights` wrote. Raises ModelError."""
@@ -635,11 +695,16 @@ class Sequential(Model):
     2 Dense                      1                       4
     """
 
-    def __init__(self, layers: Sequence[Tensor | Layer | Model] = (), name: str = "network", seed: int = 0) -> None:
+    def __init__(
+        self,
+        layers: Sequence[Tensor | Layer | Model] | None = None,
+        name: str | None = "network",
+        seed: int | None = None,
+    ) -> None:
         self._start(name, seed)
         self._chain: list[Layer | Model] = []
         self._source: Tensor | None = None
-        for layer in layers:
+        for layer in layers or ():
             self._append(layer)
         self._rebuild()
 
@@ -698,7 +763,7 @@ class Sequential(Model):
             some = x.samples() if isinstance(x, DataSet) else x[:1]
             self.build(numbers_in(some, "X").shape[1:])
 
-    def __call__(self, x: Any, training: bool = False) -> Any:
+    def __call__(self, x: Any, training: bool | None = None) -> Any:
         if isinstance(x, Tensor):
             self.build(x.shape)
         return super().__call__(x, training)
@@ -709,7 +774,12 @@ class Sequential(Model):
                 "A Sequential knows its shapes from an Input or from data. Received: neither yet. Start it with "
                 "nn.Input((features,)), or call model.build((features,))."
             )
-        raise AttributeError(name)
+        raise AttributeError(f"Sequential has no {name}.{did_you_mean(name, dir(Sequential))}", name=name, obj=None)
+
+
+def _only(part: Any) -> Any:
+    """The only one of a list of one."""
+    return part[0] if isinstance(part, list | tuple) and len(part) == 1 else part
 
 
 def clone_model(model: Model, seed: int | None = None) -> Model:
@@ -736,13 +806,18 @@ def epochs_checked(epochs: Any) -> None:
     require(is_whole(epochs) and bool(epochs > 0), "epochs must be a whole number above 0.", repr(epochs))
 
 
+def _callbacks_checked(callbacks: Any) -> list[Callback]:
+    """A list of callbacks. Raises SettingError for anything else."""
+    given = list(callbacks) if isinstance(callbacks, list | tuple) else [] if callbacks is None else [callbacks]
+    for callback in given:
+        forgotten = isinstance(callback, type) and issubclass(callback, Callback)
+        received = callback.__name__ if isinstance(callback, type) else repr(callback)
+        advice = f"Write {received}(...), with its brackets." if forgotten else "Derive it from callbacks.Callback."
+        require(isinstance(callback, Callback), "callbacks is a list of callbacks.", received, advice)
+    return given
+
+
 def _as_asked(logs: dict[str, float], by_name: bool) -> Any:
     """The numbers by name, or a list of them, or the only one."""
     values = list(logs.values())
     return logs if by_name else values if len(values) > 1 else values[0]
-
-
-def _classes(values: Array, classes: int, what: str) -> None:
-    good = (values == np.floor(values)) & (values >= 0) & (values < classes)
-    received = values[~good].ravel()[0] if not good.all() else 0
-    require(bool(good.all()), f"{what} are whole numbers from 0 to {classes - 1}.", f"{received:g}")

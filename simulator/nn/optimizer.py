@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,9 +56,29 @@ class Memory(Protocol):
         ...
 
 
-@dataclass
 class Schedule(Configured):
-    """A learning rate that depends on the step, counted from 0."""
+    """A learning rate that depends on the step, counted from 0.
+
+    >>> ExponentialDecay(0.5, decay_steps=10, decay_rate=0.1)(20)
+    0.005
+    """
+
+    initial_learning_rate: float
+
+    def rate(self, memory: Memory, first: E) -> E:
+        """The rate of the step memory.t - 1, where first is the initial one."""
+        raise NotImplementedError
+
+    def __call__(self, step: int) -> float:
+        from simulator.nn.backend.network import Memory
+
+        memory = Memory(0.0, int(step) + 1, {}, np.zeros(1, np.float32), slice(0), {})
+        return float(self.rate(memory, self.initial_learning_rate))
+
+
+@dataclass
+class _Passing(Schedule):
+    """A rate that depends on step/decay_steps."""
 
     initial_learning_rate: float = 0.01
     decay_steps: float = 1
@@ -65,8 +86,8 @@ class Schedule(Configured):
     def __post_init__(self) -> None:
         _positive(self, "initial_learning_rate", "decay_steps")
 
-    def rate(self, memory: Memory, first: E) -> E:
-        raise NotImplementedError
+    def config(self) -> dict[str, Any]:
+        return {"initial_learning_rate": self.initial_learning_rate, **super().config()}
 
     def passed(self, memory: Memory) -> E:
         """step/decay_steps."""
@@ -75,19 +96,24 @@ class Schedule(Configured):
 
 
 @dataclass
-class _Decay(Schedule):
+class _Decay(_Passing):
     decay_rate: float = 0.5
+    staircase: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _positive(self, "decay_rate")
+
+    def passed(self, memory: Memory) -> E:
+        passed = super().passed(memory)
+        return memory.whole(passed) if self.staircase else passed
 
     def decay(self, memory: Memory) -> E:
         return memory.number("decay_rate", self.decay_rate, "how much it decays over these steps")
 
 
 class InverseTimeDecay(_Decay):
-    """rate = initial/(1 + decay_rate * step/decay_steps)."""
+    """rate = initial/(1 + decay_rate * step/decay_steps); with staircase, only whole times of decay_steps count."""
 
     def rate(self, memory: Memory, first: E) -> E:
         passed = self.passed(memory)
@@ -95,23 +121,22 @@ class InverseTimeDecay(_Decay):
 
 
 class ExponentialDecay(_Decay):
-    """rate = initial * decay_rate^(step/decay_steps)."""
+    """rate = initial * decay_rate^(step/decay_steps); with staircase, only whole times of decay_steps count."""
 
     def rate(self, memory: Memory, first: E) -> E:
         passed = self.passed(memory)
         return first * memory.power(self.decay(memory), passed)
 
 
-class StepDecay(_Decay):
+@dataclass
+class StepDecay(ExponentialDecay):
     """rate = initial * decay_rate^n, n counting the times that decay_steps have passed: Keras's staircase."""
 
-    def rate(self, memory: Memory, first: E) -> E:
-        passed = self.passed(memory)
-        return first * memory.power(self.decay(memory), memory.whole(passed))
+    staircase: bool = True
 
 
 @dataclass
-class CosineDecay(Schedule):
+class CosineDecay(_Passing):
     """rate = initial * ((1 - alpha) * (1 + cos(pi * step/decay_steps))/2 + alpha), alpha of it after decay_steps."""
 
     alpha: float = 0.0
@@ -124,6 +149,29 @@ class CosineDecay(Schedule):
         alpha = memory.number("alpha_rate", self.alpha, "share of the learning rate that is left at the end")
         half = (1 + memory.cos(math.pi * memory.at_most_1(self.passed(memory)))) / 2
         return first * ((1 - alpha) * half + alpha)
+
+
+@dataclass
+class PiecewiseConstantDecay(Schedule):
+    """values[0] up to the step boundaries[0], then values[1] up to boundaries[1], and so on; one value more.
+
+    >>> [PiecewiseConstantDecay([100, 200], [0.1, 0.05, 0.01])(step) for step in (100, 101, 500)]
+    [0.1, 0.05, 0.01]
+    """
+
+    boundaries: Sequence[float] = ()
+    values: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        rising = all(a < b for a, b in pairwise(self.boundaries))
+        good = len(self.values) == len(self.boundaries) + 1 and rising and all(value > 0 for value in self.values)
+        rule = "PiecewiseConstantDecay needs rising boundaries, and one value above 0 more than these."
+        require(good, rule, f"{list(self.boundaries)} and {list(self.values)}")
+        self.initial_learning_rate = self.values[0]
+
+    def rate(self, memory: Memory, first: E) -> E:
+        step = memory.whole(memory.t - 1)
+        return self.values[sum(step > boundary for boundary in self.boundaries)]
 
 
 def _positive(options: Any, *names: str) -> None:
@@ -305,4 +353,6 @@ def optimizer_of(value: object) -> Optimizer:
     """An optimizer, or the one that Keras's short name stands for, with its defaults."""
     if isinstance(value, Optimizer):
         return value
+    if isinstance(value, type) and issubclass(value, Optimizer):
+        return value()
     return chosen("An optimizer", value.lower() if isinstance(value, str) else value, OPTIMIZERS)()

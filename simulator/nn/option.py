@@ -6,7 +6,9 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from typing import Any, Self, TypeVar
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,23 +19,86 @@ LONGEST_NAME, MARKS = 60, " -_.,()+"
 EVERYWHERE = ("name", "trainable", "input_shape")  # options of all layers, which a list of a layer's own leaves out
 
 
-class Configured:
-    """Base of layers and optimizers: dataclasses whose fields are the options."""
+# Options of Keras that are not here, and the values at which nothing depends on them
+WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
+    "activity_regularizer": (None,),
+    "amsgrad": (False,),
+    "auto_scale_loss": (True, False),
+    "axis": (-1,),
+    "beta_constraint": (None,),
+    "bias_constraint": (None,),
+    "centered": (False,),
+    "data_format": (None, "channels_last"),
+    "dtype": (None, "float32"),
+    "embeddings_constraint": (None,),
+    "gamma_constraint": (None,),
+    "groups": (1,),
+    "implementation": (1, 2),
+    "jit_compile": ("auto", True, False),
+    "kernel_constraint": (None,),
+    "loss_weights": (None,),
+    "mask_zero": (False,),
+    "name": (None,),
+    "noise_shape": (None,),
+    "output_padding": (None,),
+    "recurrent_constraint": (None,),
+    "return_state": (False,),
+    "run_eagerly": (True, False),
+    "save_freq": ("epoch",),
+    "steps_per_execution": (1,),
+    "synchronized": (False,),
+    "use_cudnn": ("auto", True, False),
+    "use_ema": (False,),
+    "weight_decay": (None,),
+    "weighted_metrics": (None,),
+}
 
-    def __new__(cls, *args: Any, **options: Any) -> Self:
-        parameters = inspect.signature(cls).parameters
+
+def refuse_unknown(owner: str, options: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Raises SettingError for options that aren't known here, unless Keras has them and the value changes nothing."""
+    names = list(known)
+    for name, value in options.items():
+        same = WITHOUT_EFFECT.get(name, ())
+        if not any(value is v or value == v for v in same):
+            rule = f"{owner} takes {', '.join(names) or 'no options'}"
+            advice = did_you_mean(name, names)
+            if same:
+                rule, advice = f"{owner} has {' or '.join(f'{name}={v!r}' for v in same)} alone", ""
+            raise SettingError(f"{rule}. Received: {name}={value!r}.{advice}")
+
+
+class _Checking(type):
+    """Classes whose options are looked at before an object is made."""
+
+    @property
+    def __signature__(cls) -> inspect.Signature:
+        """That of the options; without it, help would show the one of `__call__`."""
+        return _signature(cls)
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        parameters = _signature(cls).parameters
+        if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+            return super().__call__(*args, **options)  # a subclass of the user's own, which passes them on
         known = [name for name in parameters if name not in EVERYWHERE]
-        for name in options:
-            if name not in parameters:
-                raise SettingError(
-                    f"{cls.__name__} takes {', '.join(known) or 'no options'}. Received: {name}={options[name]!r}."
-                    f"{did_you_mean(name, known)}"
-                )
+        if options.get("name", "") is None:  # Keras's own default
+            del options["name"]
+        refuse_unknown(cls.__name__, {k: v for k, v in options.items() if k not in parameters}, known)
         if len(args) > len(known):
             raise SettingError(f"{cls.__name__} takes {', '.join(known) or 'no options'}. Received: {args!r}.")
+        options = {name: value for name, value in options.items() if name in parameters}
         for name, value in {**dict(zip(known, args, strict=False)), **options}.items():
             _check(cls.__name__, name, value, parameters[name].default)
-        return super().__new__(cls)
+        return super().__call__(*args, **options)
+
+
+@cache
+def _signature(cls: Any) -> inspect.Signature:
+    whole = inspect.signature(cls.__init__)
+    return whole.replace(parameters=[p for p in whole.parameters.values() if p.name != "self"])
+
+
+class Configured(metaclass=_Checking):
+    """Base of layers and optimizers: dataclasses whose fields are the options."""
 
     def config(self) -> dict[str, Any]:
         """The options that differ from their defaults, as plain values."""
@@ -57,7 +122,8 @@ def _check(owner: str, name: str, value: Any, default: object) -> None:
         good = isinstance(value, str) and len(value) <= LONGEST_NAME and all(c.isalnum() or c in MARKS for c in value)
         rule = "" if good else f"a text of at most {LONGEST_NAME} letters, digits, spaces and {MARKS.strip()}"
     elif isinstance(default, str) and not name.endswith("_initializer"):
-        rule = "" if isinstance(value, str) or (name == "activation" and value is None) else "a text"
+        kinds = str | Path if name in ("filepath", "filename") else str
+        rule = "" if isinstance(value, kinds) or (name == "activation" and value is None) else "a text"
     if rule:
         raise SettingError(f"{owner} needs {name} to be {rule}. Received: {value!r}.")
 

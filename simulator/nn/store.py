@@ -34,10 +34,11 @@ BEFORE = "network.toml"  # up to version 0.4
 STEP = "step"
 
 
-def save_model(model: Model, path: str | Path) -> Path:
+def save_model(model: Model, path: str | Path, overwrite: bool = True) -> Path:
     """Write a model beside path, then rename it.
 
-    Raises ModelError when that can't be done, SettingError for parts that no file could bring back.
+    Raises ModelError when that can't be done or a file that is to stay is there, SettingError for parts that no file
+    could bring back.
     """
     from simulator.nn.description import NAMES, TYPES, table_of
     from simulator.nn.metric import TYPES as METRICS
@@ -49,16 +50,19 @@ def save_model(model: Model, path: str | Path) -> Path:
         require(known, rule, name, "Keep the weights alone with save_weights.")
     parts = {NETWORK: json.dumps(table_of(model), indent=1).encode(), WEIGHTS: save(_values(model))}
     memory = model.memory()
-    return _written(Path(path), parts | ({OPTIMIZER: save(memory)} if memory else {}))
+    return _written(Path(path), parts | ({OPTIMIZER: save(memory)} if memory else {}), overwrite)
 
 
-def save_weights(model: Model, path: str | Path) -> Path:
+def save_weights(model: Model, path: str | Path, overwrite: bool = True) -> Path:
     """Write the weights alone."""
-    return _written(Path(path), {WEIGHTS: save(_values(model))})
+    return _written(Path(path), {WEIGHTS: save(_values(model))}, overwrite)
 
 
-def load_model(path: str | Path) -> Model:
+def load_model(path: str | Path, custom_objects: object = None, compile: bool = True, safe_mode: bool = True) -> Model:  # noqa: A002
     """A model as `Model.save` wrote it: it goes on training where it stopped, stateful layers from zeros.
+
+    With compile=False it is not compiled. A file holds no objects of your own and runs nothing, so that nothing depends
+    on custom_objects and safe_mode, which Keras has.
 
     Raises ModelError for a file that is damaged or something else.
 
@@ -74,11 +78,11 @@ def load_model(path: str | Path) -> Model:
     name = BEFORE if BEFORE in parts else NETWORK
     _require_parts(parts, path, name, WEIGHTS)
     try:
-        model = _network(parts[name], name)
+        model = _network(parts[name], name, compile)
     except (SimulatorError, ValueError, RecursionError) as error:
         raise ModelError(_refused(path, f"{name} that can't be read ({error})")) from None
     _take(model, parts[WEIGHTS], path)
-    if OPTIMIZER in parts:
+    if OPTIMIZER in parts and model.loss:
         model.remember(_memory(model, parts[OPTIMIZER], path))
     return model
 
@@ -87,15 +91,27 @@ def load_weights(model: Model, path: str | Path) -> None:
     """Take the weights of a file, of a whole model or alone. Raises ModelError when they don't fit."""
     parts = _read(Path(path))
     _require_parts(parts, path, WEIGHTS)
+    theirs = {name: a.shape for name, a in _arrays(parts[WEIGHTS], WEIGHTS, path).items()}
+    mine = {name: w.spec.shape for name, w in _weights(model).items()}
+    odd = sorted(name for name in set(mine) | set(theirs) if mine.get(name) != theirs.get(name))
+    if odd:
+        raise ModelError(
+            f"load_weights takes those of a network with the same layers. Received: '{path}', with "
+            f"{theirs.get(odd[0], 'nothing')} for '{odd[0]}', where this one has {mine.get(odd[0], 'nothing')}. Build "
+            "the network that they are of, or read the whole one with nn.load_model."
+        )
     _take(model, parts[WEIGHTS], path)
 
 
-def _network(data: bytes, name: str) -> Model:
+def _network(data: bytes, name: str, compiled: bool) -> Model:
     from simulator.nn.description import model_of, read_description
 
     if name == BEFORE:
         return read_description(data.decode(), Path(), with_data=False).model
-    return model_of(json.loads(data.decode(), parse_constant=_no_number))
+    table = json.loads(data.decode(), parse_constant=_no_number)
+    if not compiled and isinstance(table, dict):
+        table.pop("training", None)
+    return model_of(table)
 
 
 def _no_number(name: str) -> None:
@@ -175,7 +191,11 @@ def _refused(path: str | Path, why: str) -> str:
     return f"A model's file must be one that model.save wrote. Received: '{path}', {why}. Save it again."
 
 
-def _written(path: Path, parts: dict[str, bytes]) -> Path:
+def _written(path: Path, parts: dict[str, bytes], overwrite: bool) -> Path:
+    if not overwrite and path.exists():
+        raise ModelError(
+            f"With overwrite=False a model is saved where no file is. Received: '{path}'. Choose another path."
+        )
     try:
         with replacing(path) as part, zipfile.ZipFile(part, "w") as archive:
             for name, data in parts.items():

@@ -29,21 +29,34 @@ E = Expression
 
 
 @dataclass
+class Numbers:
+    """A weight's numbers, which all models of the layer have together; newer brings what training made of them."""
+
+    array: Array
+    newer: Callable[[], None] | None = None
+
+    def bring(self) -> None:
+        if self.newer is not None:
+            self.newer()
+
+
+@dataclass
 class Weight:
-    """A weight of a model: its description, its layer's number, and its value, in a list that all models of the layer
-    have together."""
+    """A weight of a model: its description, its layer's number, and its numbers."""
 
     spec: WeightSpec
     layer: int
-    shared: list[Array]
+    shared: Numbers
 
     @property
     def value(self) -> Array:
-        return self.shared[0]
+        self.shared.bring()
+        return self.shared.array
 
     @value.setter
     def value(self, value: Array) -> None:
-        self.shared[0] = value
+        self.shared.bring()  # the others that wait with it
+        self.shared.array = value
 
     @property
     def name(self) -> str:
@@ -324,7 +337,9 @@ class _Memory:
         return where(x, "<", literal(1), x, literal(1))
 
     def whole(self, x: E) -> E:
-        raise SettingError("A workbook shows rates that decay at every step. Received: StepDecay. Train it with fit.")
+        raise SettingError(
+            "A workbook shows rates that change at every step. Received: one that changes in steps. Train it with fit."
+        )
 
     def state(self, symbol: str, w: E, renew: Callable[[E], E], meaning: str, first: float = 0.0) -> E:
         before = given(f"last {symbol}{w.name}", w.shape, meaning)

@@ -9,15 +9,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from simulator.errors import missing
+from simulator.nn.backend import clear_session
 from simulator.nn.dataset import image_dataset_from_directory, timeseries_dataset_from_array
 from simulator.nn.option import require
 from simulator.nn.picture import array_to_img, img_to_array, load_img
+from simulator.nn.seed import set_random_seed
 
 if TYPE_CHECKING:
     from simulator.nn.model import Model
 
 __all__ = [
     "array_to_img",
+    "clear_session",
     "image_dataset_from_directory",
     "img_to_array",
     "load_img",
@@ -46,11 +49,6 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.f
     require(fits, f"Class numbers are whole numbers from 0 to {size - 1}.", f"{numbers.min()} to {numbers.max()}")
     found: NDArray[np.float32] = np.eye(size, dtype=np.float32)[whole]
     return found
-
-
-def set_random_seed(seed: int) -> None:
-    """Models take their seed as an option; this seeds NumPy's own generator, for data that a script draws."""
-    np.random.seed(seed)
 
 
 def normalize(x: ArrayLike, axis: int = -1, order: int = 2) -> NDArray[Any]:

@@ -191,7 +191,8 @@ def test_callbacks_are_called_where_keras_calls_them() -> None:
     x, y = blobs()
     network().fit(x, y, batch_size=len(x) // 2, validation_data=(x, y), callbacks=[noted])
     batches = ["train_batch_begin0", "train_batch_end0", "train_batch_begin1", "train_batch_end1"]
-    assert calls == ["train_begin", "epoch_begin0", *batches, "test_begin", "test_end", "epoch_end0", "train_end"]
+    tests = ["test_begin", "test_batch_begin0", "test_batch_end0", "test_batch_begin1", "test_batch_end1", "test_end"]
+    assert calls == ["train_begin", "epoch_begin0", *batches, *tests, "epoch_end0", "train_end"]
     calls.clear()
     network().fit(x, y, batch_size=len(x) // 2, callbacks=[older, callbacks.TerminateOnNaN()])
     assert calls == ["batch_begin0", "batch_end0", "batch_begin1", "batch_end1"]
@@ -304,7 +305,7 @@ REFUSED: list[tuple[Callable[[nn.Model], Any], type[SimulatorError], str]] = [
         SettingError,
         "A metric must be one of binary_accuracy, categorical_accuracy, sparse_categorical_accuracy, "
         "regression_accuracy, mean_squared_error, root_mean_squared_error, mean_absolute_error, perplexity, "
-        "precision, recall. Received: 'acuracy'. Did you mean 'binary_accuracy'?",
+        "precision, recall, accuracy. Received: 'acuracy'. Did you mean 'accuracy'?",
     ),
     (
         lambda m: nn.losses.BinaryCrossentropy(label_smoothing=1.0),
@@ -343,6 +344,57 @@ REFUSED: list[tuple[Callable[[nn.Model], Any], type[SimulatorError], str]] = [
         SettingError,
         "A workbook updates the weights in every step. Received: gradient_accumulation_steps=2. Leave it out and "
         "multiply batch_size by it: the gradient is the same.",
+    ),
+    (
+        lambda m: m.fit(*blobs(), callbacks=[callbacks.EarlyStopping]),
+        SettingError,
+        "callbacks is a list of callbacks. Received: EarlyStopping. Write EarlyStopping(...), with its brackets.",
+    ),
+    (
+        lambda m: m.fit(*blobs(), callbacks="EarlyStopping"),
+        SettingError,
+        "callbacks is a list of callbacks. Received: 'EarlyStopping'. Derive it from callbacks.Callback.",
+    ),
+    (
+        lambda m: m.compile("sgd", "categorical_crossentropy").fit(*blobs()),
+        ShapeError,
+        "categorical_crossentropy needs labels of shape (60, 3). Received: an array (60,). Class numbers go with "
+        "sparse_categorical_crossentropy, or through utils.to_categorical.",
+    ),
+    (
+        lambda m: m.fit(blobs()[0], np.eye(3)[blobs()[1]]),
+        ShapeError,
+        "sparse_categorical_crossentropy needs labels of shape (60,). Received: an array (60, 3). Rows of zeros with a "
+        "1 go with categorical_crossentropy.",
+    ),
+    (
+        lambda m: m.compile("sgd", "sparse_categorical_crossentropy", ["mae"]).fit(*blobs()),
+        ShapeError,
+        "This metric needs labels of shape (32, 3). Received: (32,). Class numbers go with accuracy, "
+        "sparse_categorical_accuracy and perplexity, rows of zeros with a single 1 with categorical_accuracy; "
+        "Precision and Recall take class numbers with a class_id.",
+    ),
+    (
+        lambda m: nn.Sequential([nn.Input((3,)), nn.Embedding(5, 2), nn.Flatten()]).predict([[0, 1, 5]]),
+        SettingError,
+        "Inputs of an Embedding, X, are whole numbers from 0 to 4. Received: 5.",
+    ),
+    (
+        lambda m: m.compile("sgd", "mse", run_eagerly=True, steps_per_execution=4),
+        SettingError,
+        "compile has steps_per_execution=1 alone. Received: steps_per_execution=4.",
+    ),
+    (
+        lambda m: nn.PiecewiseConstantDecay([3, 2], [0.1, 0.2]),
+        SettingError,
+        "PiecewiseConstantDecay needs rising boundaries, and one value above 0 more than these. Received: [3, 2] and "
+        "[0.1, 0.2].",
+    ),
+    (
+        lambda m: nn.Dense(3)(nn.Input((2,)), training=True),
+        SettingError,
+        "A layer trains when its model does. Received: training=True for one layer of a network. model(x, "
+        "training=True) draws masks for samples.",
     ),
 ]
 

@@ -10,8 +10,8 @@ import pytest
 from openpyxl import load_workbook
 
 from simulator import nn
-from simulator.errors import SettingError, ShapeError
-from simulator.nn import layers
+from simulator.errors import ModelError, SettingError, ShapeError
+from simulator.nn import layers, seed
 from tests.datasets.pictures import put_small_data
 
 DIGITS = """
@@ -262,3 +262,86 @@ def test_a_clone_has_layers_of_its_own() -> None:
     clone.set_weights([np.zeros((3, 3)), np.zeros(3)])
     np.testing.assert_array_equal(model.get_layer("hidden").get_weights()[1], np.ones(3))
     assert not np.array_equal(nn.models.clone_model(model, seed=5).get_weights()[0], first[0])
+
+
+def test_a_called_model_draws_anew_and_moves_pictures() -> None:
+    x = np.ones((50, 40), np.float32)
+    model = nn.Sequential([nn.Input((40,)), nn.Dropout(0.5), nn.Dense(1, kernel_initializer="ones")])
+    drawn = np.stack([model(x, training=True) for _ in range(20)])
+    assert drawn.std(axis=0).min() > 3  # of a sum of 40 numbers, each 0 or 2: sqrt(40)
+    np.testing.assert_array_equal(model(x), model.predict(x))
+    pictures = np.arange(60.0, dtype=np.float32).reshape(5, 3, 4, 1)
+    augmentation = nn.Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.1)])
+    first, second = augmentation(pictures), augmentation(pictures)
+    assert (first != pictures).any() and (first != second).any()
+    np.testing.assert_array_equal(augmentation(pictures, training=False), pictures)
+    np.testing.assert_array_equal(augmentation.predict(pictures), pictures)
+    assert (layers.RandomFlip()(pictures) != pictures).any()
+
+
+def test_a_seed_for_all_gives_every_model_another_one_and_the_same_every_time() -> None:
+    def made() -> list[Any]:
+        return [nn.Sequential([nn.Input((3,)), nn.Dense(2)]) for _ in range(2)]
+
+    alike = made()
+    np.testing.assert_array_equal(*(model.get_weights()[0] for model in alike))
+    try:
+        runs = []
+        for _ in range(2):
+            nn.utils.set_random_seed(7)
+            runs.append([model.get_weights()[0] for model in made()])
+        np.testing.assert_array_equal(*runs)
+        assert (runs[0][0] != runs[0][1]).any()
+        with pytest.raises(SettingError, match=r"from 0 to below 2\^32. Received: -1"):
+            nn.utils.set_random_seed(-1)
+    finally:
+        seed._state.clear()
+
+
+def test_what_follows_a_training_does_not_follow_an_error() -> None:
+    ended = []
+    model = nn.Sequential([nn.Input((2,)), nn.Dense(1)])
+    model.compile("sgd", "mse")
+    noted = nn.callbacks.LambdaCallback(
+        on_train_end=lambda logs: ended.append(logs), on_epoch_end=lambda e, logs: 1 / 0
+    )
+    with pytest.raises(ZeroDivisionError):
+        model.fit(np.ones((4, 2)), np.ones(4), callbacks=[noted], verbose=0)
+    assert ended == []
+
+
+def test_callbacks_say_what_they_do_where_they_are_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    c = nn.callbacks
+    chatty = [
+        c.EarlyStopping("loss", min_delta=9, patience=2, verbose=1, restore_best_weights=True),
+        c.ModelCheckpoint(tmp_path / "{epoch}.keras", verbose=1),
+        c.LearningRateScheduler(lambda epoch: 0.5, verbose=1),
+        c.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=9, verbose=1),
+    ]
+    model = nn.Sequential([nn.Input((2,)), nn.Dense(1)]).compile("sgd", "mse")
+    model.fit(np.ones((4, 2)), np.ones(4), epochs=5, callbacks=chatty, verbose=0)
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == ["Epoch 1: learning rate 0.5", f"Epoch 1: saving model to {tmp_path / '1.keras'}"]
+    assert "Epoch 2: reducing learning rate to 0.25" in said
+    assert said[-2:] == ["Epoch 3: early stopping", "Restoring model weights from the end of the best epoch: 1."]
+
+
+def test_a_file_stays_where_it_is_not_to_be_overwritten(tmp_path: Path) -> None:
+    model = nn.Sequential([nn.Input((2,)), nn.Dense(1)])
+    path = model.save(tmp_path / "a.keras")
+    before = path.read_bytes()
+    for save in (model.save, model.save_weights):
+        with pytest.raises(ModelError, match="With overwrite=False a model is saved where no file is"):
+            save(path, overwrite=False)
+    assert path.read_bytes() == before
+    assert nn.load_model(path, custom_objects={}, compile=False).loss == ""
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    path = nn.Sequential([nn.Input((2,)), nn.Dense(3), nn.Dense(1)]).save_weights(tmp_path / "a.weights.h5")
+    for layers_here, found in (
+        ([nn.Dense(3)], r"\(1,\) for '2/bias', where this one has nothing"),
+        ([nn.Dense(4), nn.Dense(1)], r"\(3,\) for '1/bias', where this one has \(4,\)"),
+    ):
+        with pytest.raises(ModelError, match=f"load_weights takes those of a network with the same layers.*{found}"):
+            nn.Sequential([nn.Input((2,)), *layers_here]).load_weights(path)

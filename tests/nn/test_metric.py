@@ -44,19 +44,19 @@ def test_a_metric_is_that_of_keras(name: str) -> None:
     make, y = ROWS[name]
     mine, theirs = make(metrics), make(keras.metrics)
     for batch in (slice(0, 13), slice(13, 30)):
-        mine.update(y[batch], P[batch])
+        mine.update_state(y[batch], P[batch])
         theirs.update_state(y[batch], P[batch])
     assert mine.result() == pytest.approx(float(theirs.result()), rel=1e-6)
     assert 0 < mine.result() != 1
-    mine.reset()
-    mine.update(y[:13], P[:13])
+    mine.reset_state()
+    mine.update_state(y[:13], P[:13])
     assert mine.result() == pytest.approx(float(make(keras.metrics)(y[:13], P[:13])), rel=1e-6)
 
 
 def test_class_numbers_have_the_precision_of_their_rows() -> None:
     of_rows, of_numbers = metrics.Precision(class_id=1), metrics.Precision(class_id=1)
-    of_rows.update(HOT, P)
-    of_numbers.update(CLASSES, P)
+    of_rows.update_state(HOT, P)
+    of_numbers.update_state(CLASSES, P)
     assert of_numbers.result() == of_rows.result()
 
 
@@ -64,16 +64,16 @@ def test_a_regression_is_accurate_within_its_tolerance() -> None:
     y, p = np.array([[1.0], [2.0], [-4.0], [0.0]]), np.array([[1.25], [2.5], [-3.5], [0.5]])
     for relative, expected in ((False, 1 / 4), (True, 3 / 4)):  # 0.25 from each, or a quarter of each
         metric = metrics.RegressionAccuracy(0.25, relative)
-        metric.update(y, p)
+        metric.update_state(y, p)
         assert metric.result() == expected
 
 
 def test_perplexity_is_the_number_of_classes_where_all_are_as_likely() -> None:
     metric = metrics.Perplexity()
-    metric.update(CLASSES, np.full((30, 3), 1 / 3))
+    metric.update_state(CLASSES, np.full((30, 3), 1 / 3))
     assert metric.result() == pytest.approx(3)
-    metric.reset()
-    metric.update(CLASSES, P)
+    metric.reset_state()
+    metric.update_state(CLASSES, P)
     cross_entropy = keras.losses.SparseCategoricalCrossentropy()(CLASSES, P)
     assert metric.result() == pytest.approx(math.exp(float(cross_entropy)), rel=1e-6)
 

@@ -205,7 +205,8 @@ REFUSED: list[tuple[Callable[[Path], object], type[SimulatorError], str]] = [
     (
         lambda folder: nn.Sequential([nn.Input((2,)), nn.Dense(1)]).to_workbook(folder / "x.xlsx", X, Y),
         SettingError,
-        "A model is compiled before it is trained. Received: no loss. Call model.compile first.",
+        "A model is compiled with a loss before it is trained or evaluated. Received: no loss. "
+        "Call model.compile(optimizer, loss) first.",
     ),
     (
         lambda folder: xor().set_weights([np.zeros((2, 2))]),

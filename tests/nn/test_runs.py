@@ -17,17 +17,17 @@ X, Y, X_TEST, Y_TEST = numbers(12, 2), np.sign(numbers(12, 1, seed=4)), numbers(
 
 def _relu(seed: int) -> nn.Model:
     layers = [nn.Input((2,)), nn.Dense(3, "relu"), nn.Dense(2, "sigmoid"), nn.Dense(1, "tanh")]
-    return nn.Sequential(layers, seed=seed).compile(nn.SGD(0.1))
+    return nn.Sequential(layers, seed=seed).compile(nn.SGD(0.1), "mse")
 
 
 def _penalised(seed: int) -> nn.Model:
     layers = [nn.Input((2,)), nn.Dense(4, "tanh", kernel_regularizer=nn.L1L2(0.01, 0.02)), nn.Dense(1, "tanh")]
-    return nn.Sequential(layers, seed=seed).compile(nn.Adam(0.05))
+    return nn.Sequential(layers, seed=seed).compile(nn.Adam(0.05), "mse")
 
 
 def _masked(seed: int) -> nn.Model:
     layers = [nn.Input((2,)), nn.Dense(4, "elu"), nn.Dropout(0.5), nn.Dense(1)]
-    return nn.Sequential(layers, seed=seed).compile(nn.SGD(nn.InverseTimeDecay(0.1), momentum=0.9))
+    return nn.Sequential(layers, seed=seed).compile(nn.SGD(nn.InverseTimeDecay(0.1), momentum=0.9), "mse")
 
 
 def _classifier(seed: int) -> nn.Model:

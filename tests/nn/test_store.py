@@ -142,7 +142,7 @@ def test_a_model_compiled_anew_trains_anew(tmp_path: Path) -> None:
 
 def test_a_model_that_is_not_compiled_comes_back_so(tmp_path: Path) -> None:
     back = nn.load_model(case(nn.Dense(2)).save(tmp_path / "a.keras"))
-    with pytest.raises(SettingError, match="A model is compiled before it is trained"):
+    with pytest.raises(SettingError, match="A model is compiled with a loss"):
         back.evaluate(np.ones((1, 3)), np.ones((1, 2)))
 
 

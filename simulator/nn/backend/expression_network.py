@@ -82,7 +82,7 @@ class ExpressionNetwork(ArrayNetwork):
 
     # Readings
 
-    def predict(self, x: AnyArray, training: bool = False) -> Array:
+    def predict(self, x: AnyArray, training: bool | None = False, step: int | None = None) -> Array:
         require(not training, "Equations draw in training only.", "predict with training=True")
         return self._evaluated(self.traced(len(x), False), {"X data": x})[0]
 

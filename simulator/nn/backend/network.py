@@ -92,8 +92,12 @@ class Network:
         """The same network as far as another of its layers."""
         raise NotImplementedError
 
-    def predict(self, x: AnyArray, training: bool = False) -> AnyArray:
-        """The network's answers for a batch (N, ...)."""
+    def predict(self, x: AnyArray, training: bool | None = False, step: int | None = None) -> AnyArray:
+        """The network's answers for a batch (N, ...).
+
+        With training they are random as in training, by the numbers of that step or of the last one. None is Keras's
+        default of a model that is called: what moves pictures draws, nothing else does.
+        """
         raise NotImplementedError
 
     def train(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, AnyArray]:
@@ -170,8 +174,7 @@ class Network:
         schedule = self.optimizer.learning_rate
         if not isinstance(schedule, Schedule):
             return float(schedule)
-        memory = Memory(0.0, self.step_number, {}, np.zeros(1, np.float32), slice(0), {})
-        return float(schedule.rate(memory, schedule.initial_learning_rate))
+        return schedule(max(self.step_number - 1, 0))
 
 
 @dataclass(eq=False)

@@ -14,14 +14,14 @@ from simulator.nn.backend.operation import Movement
 
 
 class Move(Random):
-    """x (C, H, W, n), every sample by numbers of its own; in training alone."""
+    """x (C, H, W, n), every sample by numbers of its own; in training, and where a model is called."""
 
     def __init__(self, x: Node, movement: Movement, number: int, seed: int | None) -> None:
         super().__init__(x, number, seed)
         self.movement = movement
 
     def forward(self, plan: Plan) -> None:
-        if not plan.training:
+        if not plan.moves:
             np.copyto(self.y, self.x)
             return
         fill = self.movement.fill_value
@@ -34,7 +34,7 @@ class Move(Random):
     def backward(self, plan: Plan) -> None:
         if self.dx is None:
             return
-        if not plan.training:
+        if not plan.moves:
             np.copyto(self.dx, self.dy)
             return
         self.dx[...] = 0

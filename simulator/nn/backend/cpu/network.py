@@ -239,11 +239,12 @@ class CpuNetwork(ArrayNetwork):
 
     # Readings
 
-    def predict(self, x: AnyArray, training: bool = False) -> Array:
+    def predict(self, x: AnyArray, training: bool | None = False, step: int | None = None) -> Array:
         plans = self.plans(len(x), False)
 
         def do(plan: Plan) -> Array:
-            plan.training, plan.step = training, self.step_number
+            plan.training, plan.moves = bool(training), training is not False
+            plan.step = self.step_number if step is None else step
             np.copyto(plan.start.array, inwards(x[plan.where]))
             plan.forward()
             return outwards(plan.operations[-1].y).copy()
@@ -267,7 +268,8 @@ class CpuNetwork(ArrayNetwork):
 
     def _through(self, plan: Plan, x: AnyArray, y: AnyArray, weights: AnyArray | None) -> tuple[float, Array]:
         """A plan's way forward and back: its part of the mean loss, and its predictions."""
-        plan.training, plan.step = True, self.step_number
+        plan.training = plan.moves = True
+        plan.step = self.step_number
         np.copyto(plan.start.array, inwards(x[plan.where]))
         plan.forward()
         found = self.judged(plan, y, weights)

@@ -209,6 +209,7 @@ class Plan:
     start: Node = field(init=False)
     last: str = ""  # an activation that the loss takes over
     training: bool = False
+    moves: bool = False  # whether pictures are moved at random
     step: int = 0  # the number of the training step, from which random numbers follow
     seed: int = 0
     keeps: bool = False  # every layer's operations as they are, in order, so that each result can be read

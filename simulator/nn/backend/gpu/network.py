@@ -109,11 +109,11 @@ class GpuNetwork(Network):
 
     # Readings
 
-    def predict(self, x: AnyArray, training: bool = False) -> HostArray:
+    def predict(self, x: AnyArray, training: bool | None = False, step: int | None = None) -> HostArray:
         plan = self._plan(len(x))
-        plan.training = training
+        plan.training = bool(training)
         self._enter(plan.start.value, x)
-        self.number.set(np.array([self.step_number], np.int32))
+        self.number.set(np.array([self.step_number if step is None else step], np.int32))
         plan.forward()
         found: HostArray = plan.operations[-1].y.get()
         return found

@@ -1,0 +1,182 @@
+"""The same lines, run with Keras and here from the same first weights, lead to the same numbers."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from simulator import nn
+
+os.environ["KERAS_BACKEND"] = "torch"
+keras = pytest.importorskip("keras", reason="Keras is in the extra [test]")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Keras with NumPy 2
+
+# Each leaves a result. alike(model) gives both the same weights; x (40, 4), y (40,) of three classes, z (40,) numbers
+LINES = {
+    "accuracy of softmax with squares": """
+model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="softmax")])
+model.compile("sgd", "mse", metrics=["accuracy"])
+result = alike(model).fit(x, utils.to_categorical(y), epochs=2, shuffle=False, verbose=0).history
+""",
+    "accuracy of several sigmoids": """
+model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="sigmoid")])
+model.compile("sgd", "binary_crossentropy", metrics=["acc"])
+result = alike(model).fit(x, utils.to_categorical(y), epochs=2, shuffle=False, verbose=0).history
+""",
+    "accuracy of a single number": """
+model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+model.compile("sgd", "mse", metrics=["accuracy"])
+result = alike(model).fit(x, y, epochs=2, shuffle=False, verbose=0).history
+""",
+    "the optimizer of compile": """
+model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+model.compile(loss="mse", run_eagerly=False, jit_compile=False)
+result = alike(model).fit(x, z, epochs=3, shuffle=False, verbose=0).history
+""",
+    "metrics of one kind": """
+keras.utils.clear_session()
+model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="softmax")])
+both = [keras.metrics.Precision(class_id=0), keras.metrics.Precision(class_id=1)]
+model.compile(optimizers.SGD(0.5), "categorical_crossentropy", metrics=both)
+result = alike(model).fit(x, utils.to_categorical(y), epochs=3, shuffle=False, verbose=0).history
+""",
+    "a metric by hand": """
+metric = keras.metrics.BinaryAccuracy()
+metric.update_state(np.array([1.0, 0.0]), np.array([0.6, 0.7]))
+result = [float(metric.result())]
+metric.reset_state()
+result.append(float(metric(np.array([1.0]), np.array([0.9]))))
+""",
+    "weights within an epoch": """
+class Sums(callbacks.Callback):
+    def on_train_begin(self, logs=None):
+        self.sums = []
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 3:
+            self.model.set_weights([0.5 * w for w in self.model.get_weights()])
+    def on_train_batch_end(self, batch, logs=None):
+        self.sums.append(float(sum(w.sum() for w in self.model.get_weights())))
+        if batch == 1:
+            self.model.layers[-1].set_weights([2 * w for w in self.model.layers[-1].get_weights()])
+    def on_epoch_end(self, epoch, logs=None):
+        self.sums += [float(v) for v in self.model.predict(x[:2], verbose=0).ravel()]
+sums = Sums()
+model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="tanh"), layers.Dense(1)])
+model.compile(optimizers.Adam(0.01), "mse")
+alike(model).fit(x, z, epochs=2, batch_size=8, shuffle=False, verbose=0, callbacks=[sums])
+result = sums.sums + [float(sum(w.sum() for w in model.get_weights()))]
+""",
+    "early stopping with a baseline": """
+stop = callbacks.EarlyStopping("loss", patience=2, baseline=BASE, verbose=1)
+model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+model.compile(optimizers.SGD(0.02), "mse")
+result = [len(alike(model).fit(x, z, epochs=9, shuffle=False, verbose=0, callbacks=stop).history["loss"])]
+""".replace("BASE", "0.001"),
+    "a checkpoint in a new folder": """
+best = callbacks.ModelCheckpoint(folder / "made" / "best.keras", monitor="loss", save_best_only=True, save_freq="epoch")
+model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+model.compile(optimizers.SGD(0.02), "mse")
+alike(model).fit(x, z, epochs=3, shuffle=False, verbose=0, callbacks=[best])
+again = keras.models.load_model(folder / "made" / "best.keras", compile=False)
+result = again.predict(x, verbose=0).ravel()
+""",
+    "rates in steps": """
+s = optimizers.schedules
+every = [s.ExponentialDecay(0.3, 4, 0.5, staircase=True), s.InverseTimeDecay(0.3, 3, 0.5, staircase=True),
+    s.PiecewiseConstantDecay([5, 10], [0.3, 0.1, 0.02]), s.CosineDecay(0.3, 20)]
+result = [float(rate(step)) for rate in every for step in range(12)]
+for rate in every:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+    model.compile(optimizers.SGD(rate, momentum=0.5), "mse")
+    result += alike(model).fit(x, z, batch_size=8, epochs=3, shuffle=False, verbose=0).history["loss"]
+""",
+    "rows of single numbers, pictures without channels": """
+model = keras.Sequential([keras.Input((1,)), layers.Dense(3, activation="tanh"), layers.Dense(1)])
+model.compile("sgd", "mse")
+result = alike(model).fit(z, z**2, epochs=2, shuffle=False, verbose=0).history["loss"]
+result += [float(v) for v in model.predict(z, verbose=0).ravel()]
+model = keras.Sequential([keras.Input((2, 2, 1)), layers.Conv2D(2, 2), layers.Flatten(), layers.Dense(1)])
+result += [float(v) for v in alike(model).predict(x.reshape(40, 2, 2), verbose=0).ravel()]
+""",
+    "an autoencoder whose pictures get their shape back": """
+pictures = 1 / (1 + np.exp(-x.reshape(40, 2, 2)))
+model = keras.Sequential([keras.Input((2, 2)), layers.Flatten(), layers.Dense(3, activation="relu", dtype="float32"),
+    layers.Dense(4, activation="sigmoid"), layers.Reshape((2, 2))])
+model.compile(optimizers.SGD(0.5), loss="binary_crossentropy")
+result = alike(model).fit(pictures, pictures, epochs=3, shuffle=False, verbose=0).history
+""",
+    "lists of one, sums of tensors, validation as a list": """
+i = keras.Input(shape=(4,), name=None)
+h = layers.Dense(4, activation="relu", name=None)(i)
+h = layers.Dense(4)(h) + i
+o = layers.Dense(1)(h * h)
+model = keras.Model(inputs=[i], outputs=[o])
+model.compile(optimizers.SGD(0.001), keras.losses.MeanSquaredError)
+options = {"validation_data": [x[:9], z[:9]], "validation_freq": 2}
+result = alike(model).fit(x, z, epochs=4, shuffle=False, verbose=0, **options).history
+""",
+    "a layer by itself": """
+layer = layers.Dense(2, activation="tanh")
+first = layer(x)
+layer.set_weights([np.full((4, 2), 0.1), np.array([0.5, -0.5])])
+result = numbers(layer(x)) + numbers(layers.Rescaling(1 / 255, offset=0.1)(x))
+""",
+    "callbacks of evaluate and predict": """
+got = []
+class Noted(callbacks.Callback):
+    def on_test_begin(self, logs=None): got.append(1)
+    def on_test_batch_begin(self, batch, logs=None): got.append(10 + batch)
+    def on_test_batch_end(self, batch, logs=None): got.append(float(logs["loss"]))
+    def on_test_end(self, logs=None): got.append(2)
+    def on_predict_begin(self, logs=None): got.append(3)
+    def on_predict_batch_begin(self, batch, logs=None): got.append(20 + batch)
+    def on_predict_batch_end(self, batch, logs=None): got.append(float(np.sum(logs["outputs"])))
+    def on_predict_end(self, logs=None): got.append(4)
+model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+model.compile("sgd", "mse")
+alike(model).evaluate(x, z, batch_size=20, verbose=0, callbacks=[Noted()])
+model.predict(x, batch_size=20, verbose=0, callbacks=[Noted()])
+result = got
+""",
+    "short names": """
+stack = [layers.Conv2D(2, 2, data_format="channels_last"), layers.MaxPool2D(2), layers.GlobalAvgPool2D()]
+model = keras.Sequential([keras.Input((6, 6, 1)), *stack, layers.Dense(1)])
+result = alike(model).predict(np.resize(x, (5, 6, 6, 1)), verbose=0).ravel()
+""",
+}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_lines_lead_to_the_numbers_of_keras(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    data = {"x": rng.normal(size=(40, 4)).astype(np.float32), "y": rng.integers(0, 3, 40)}
+    data["z"] = data["x"].sum(1).astype(np.float32)
+    weights: list[Any] = []
+    results = []
+    for k, module in enumerate((keras, nn)):
+
+        def alike(model: Any, ours: bool = k == 1) -> Any:
+            if ours:
+                model.set_weights(weights.pop(0))
+            else:
+                weights.append(model.get_weights())
+            return model
+
+        def numbers(tensor: Any) -> list[float]:
+            return [float(v) for v in getattr(tensor, "detach", lambda tensor=tensor: tensor)().ravel()]
+
+        names = "layers", "optimizers", "callbacks", "utils"
+        scope: dict[str, Any] = {"keras": module, "np": np, "alike": alike, "numbers": numbers, **data}
+        scope["folder"] = tmp_path / str(k)
+        exec(LINES[name], scope := scope | {name: getattr(module, name) for name in names})
+        results.append(scope["result"])
+    theirs, ours = results
+    if isinstance(theirs, dict):
+        assert set(ours) == set(theirs)
+        theirs, ours = ([v for key in sorted(found) for v in found[key]] for found in (theirs, ours))
+    assert len(theirs) > 0
+    np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=3e-6)
