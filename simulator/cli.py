@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -399,7 +400,7 @@ def experiments() -> None:
         usual = e.reported_for({**e.settings, "fused": True})
         reported = ", ".join(f"{name} {value:,g}" for name, value in usual.items()) or e.remark
         typer.echo(f"{e.name:<22} {e.title}; {e.data}, {e.epochs} epochs. Log book: {reported}")
-        others = "".join(f"; {name} is {' or '.join(words)}" for name, words in e.choices.items())
+        others = "".join(f"; {name} is {' or '.join(map(str, words))}" for name, words in e.choices.items())
         typer.echo(f"{'':<22} --set {listed(e.settings)}{others}")
 
 
@@ -456,7 +457,7 @@ def trace(
     network, task = trained(experiment, model or Path("reports") / experiment.name)
     x, y = task.sample(sample)
     path = out or Path("-".join([experiment.name, layer, *place]) + ".xlsx")
-    found = build_place(network, path, x, y, layer, [int(part) for part in place], str(sample), engine)
+    found = build_place(network, path, x, y, layer, [int(part) for part in place], task.named(sample), engine)
     if not _say(found):
         raise typer.Exit(1)
 
@@ -549,6 +550,13 @@ def _command() -> str:
     )
 
 
+def _given(error: typer.BadParameter) -> str:
+    """What stands behind the option that an error is of, where it doesn't say so itself."""
+    options = getattr(getattr(error, "param", None), "opts", ())
+    value = next((after for option, after in pairwise(sys.argv) if option in options), "")
+    return f". Received: '{value}'" if value and repr(value) not in error.format_message() else ""
+
+
 def main() -> None:
     """Run the command line; an error is one sentence on standard error and exit status 2."""
     for name in ("SIGTERM", "SIGHUP"):
@@ -557,7 +565,7 @@ def main() -> None:
     try:
         status = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except UsageError as error:
-        said = error.format_message().rstrip(".?")
+        said = error.format_message().rstrip(".?") + _given(error)
         sys.stderr.write(f"simulator: {said}. 'simulator {_command()}--help' shows what it takes.\n")
         status = 2
     except SimulatorError as error:

@@ -106,7 +106,7 @@ def test_table_prints_tidy_csv(tmp_path: Path) -> None:
 # arguments                                     what the sentence must hold
 WRONG = [
     (("build", "adn"), "Received: 'adn'. Did you mean 'and'?"),
-    (("build", "and", "--epochs", "ten"), "Invalid value for '--epochs'"),
+    (("build", "and", "--epochs", "ten"), "unable to parse string as an integer. Received: 'ten'. 'simulator build"),
     (("bild",), "No such command 'bild'. Did you mean 'build'"),
     (("build", "--all", "and"), "Received: both --all and and."),
     (("build", "and", "linear-regression", "--set", "W_1=3"), "Received: 'W_1'."),

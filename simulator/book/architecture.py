@@ -141,7 +141,8 @@ class _Architecture:
         self.counted: set[int] = set()  # layers whose weights stand in a row
         self.row, self.last = FIRST, FIRST + len(self.tensors) - 1
         self.sheet.put(0, 0, f"{model.name}: its layers, what they cost and what they see", TITLE)
-        said = "Yellow cells may be changed: sizes, weights, work, memory and receptive fields follow."
+        said = "Yellow cells may be changed: sizes, weights, work, memory and receptive fields follow. "
+        said += "Room to compute in comes to the memory."
         self.sheet.put(1, 0, said, SUBTITLE)
         kept = 2 + states_of(model.optimizer)
         given = {
@@ -202,7 +203,7 @@ class _Architecture:
         number = self.model.numbers.get(id(layer), 0)
         activation = None if isinstance(layer, layers.Activation) else getattr(layer, "activation", None)
         title = self.model.title_of(number) + (f", {activation}" if activation else "")
-        self.sheet.put(self.row, 0, title, Style(bold=bool(self.model.weights.get(id(layer)))))
+        self.sheet.put(self.row, 0, title, Style(bold=bool(self.model.by_layer.get(id(layer)))))
         self.sheet.put(self.row, 1, part_of(layer) if before else "input", LABEL)
         if before and tensor.inputs != (self.tensors[self.row - FIRST - 1],):
             read = ", ".join(str(m.number) for m in before)
@@ -331,7 +332,7 @@ class _Architecture:
         return Made([before[0].channels], units, [], product(constant(layer.input_dim), units))
 
     def normalization(self, tensor: Tensor, before: Sequence[Made]) -> Made:
-        (x,), each = before, len(self.model.weights[id(tensor.layer)])
+        (x,), each = before, len(self.model.by_layer[id(tensor.layer)])
         return Made(x.places, x.channels, x.sight, product(constant(each), x.channels))
 
     def flatten(self, tensor: Tensor, before: Sequence[Made]) -> Made:
@@ -350,7 +351,7 @@ class _Architecture:
 
     def other(self, tensor: Tensor, before: Sequence[Made]) -> Made:
         """A layer that keeps the shape; sizes and weights of any other stand here as they are."""
-        count = sum(w.value.size for w in self.model.weights.get(id(tensor.layer), ()))
+        count = sum(w.value.size for w in self.model.by_layer.get(id(tensor.layer), ()))
         parameters = constant(count) if count else None
         if all(t.shape == tensor.shape for t in tensor.inputs):
             return Made(before[0].places, before[0].channels, joined_sight(before), parameters)

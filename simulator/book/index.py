@@ -80,7 +80,7 @@ def index_sheet(parts: Sequence[Part], others: Sequence[Sheet], epochs: int, bat
             state = block.role == "update" and panel.count > 1  # the first step has no last state to show
             sheet.put(row, 6, f"={panel.formula_at(first, int(state))}"[:MOST_NOTE], restyled(LABEL, size=9))
     for part in parts:
-        weights = {w.symbol for ws in part.model.weights.values() for w in ws}
+        weights = {w.symbol for w in part.model.weights}
         for symbol, (leaf, _) in part.step.first.items():
             if symbol not in weights:
                 row += 1

@@ -108,5 +108,5 @@ def _formats(X: Array, Y: Array | None) -> dict[str, str]:
 def _is_measured(model: Model) -> bool:
     """Whether the data are measurements, which may be moved a little, and not numbers of classes."""
     return model.loss in ("mean_squared_error", "mean_absolute_error") and not any(
-        isinstance(layer, Embedding) for layer in model.layers
+        isinstance(layer, Embedding) for layer in model.numbered
     )

@@ -54,7 +54,7 @@ def parameters_sheet(model: Model, step: Step, known: Given, changed: Mapping[At
             sheet.put(row, 2, meaning, REMARK)
         row += 2
     for symbol, (leaf, value) in step.first.items():
-        weight = next((w for ws in model.weights.values() for w in ws if w.symbol == symbol), None)
+        weight = next((w for w in model.weights if w.symbol == symbol), None)
         kind = weight.spec.kind if weight else ""
         rows, cols = extent(leaf.shape, kind)
         shape = " × ".join(map(str, leaf.shape))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from simulator.book.given import Given
-from simulator.book.layout import equation_of, lay_out
+from simulator.book.layout import SLOPE, equation_of, lay_out
 from simulator.book.numbers import DATA, PARAMETERS
 from simulator.book.step import panel_sheet
 from simulator.book.workbook import At, Workbook
@@ -28,6 +28,7 @@ from simulator.sheet.style import (
     LABEL,
     SUBTITLE,
     TITLE,
+    WRAPPED,
     header,
     restyled,
 )
@@ -35,7 +36,7 @@ from simulator.tape.expression import indices
 
 PLACE = "Place"
 SMALL = restyled(BODY, number_format="General")
-CLOSE = restyled(BODY, number_format="0.0E+00")
+CLOSE = restyled(BODY, number_format="0.0E+00;-0.0E+00;0")
 LISTED = "C", "D", "E", "F"  # formula, backend, difference, as far apart as they may be
 
 
@@ -43,7 +44,7 @@ def place_workbook(place: Place, sample: str = "", changed: Mapping[At, float] |
     """The sheets of a place; changed holds other numbers for given cells, sample says which sample it is."""
     known, changed = Given(), changed or {}
     given = _given_sheet(place, known, changed)
-    plan = lay_out(place.step, place.model, {})
+    plan = lay_out(place.step, place.model, {"G": SLOPE, "C": SLOPE})
     spread = Spread(plan.panels, 1, known.places, known.numbers, place.step.carries, DATA, 0, 1, {}, {}, [()])
     sheets = [panel_sheet(place.model, plan, panel) for panel in plan.panels]
     front = _front(place, spread, sample, known, changed)
@@ -112,6 +113,7 @@ def _front(place: Place, spread: Spread, sample: str, known: Given, changed: Map
     sheet.put(first - 1, 0, "Every number", HEADING)
     columns = ["array", "entry", "formula", "backend", "difference"]
     sheet.put_row(first, 0, columns, header("given", level=2))
+    weights = {place.step.gradients[name].serial for name in place.step.parameters if name in place.step.gradients}
     for k, compared in enumerate(place.compared):
         node, begun = compared.node, list_row
         for index in indices(node.shape):
@@ -124,7 +126,8 @@ def _front(place: Place, spread: Spread, sample: str, known: Given, changed: Map
             mine = values[spread.slot[node.serial, index]]
             here = list_row + 1
             sheet.put(list_row, 0, node.name, LABEL)
-            sheet.put(list_row, 1, ",".join(str(i) for i in index[1:] or index) or "·", restyled(LABEL, align="right"))
+            entry = index if node.serial in weights else index[1:] or index  # without the number of the sample
+            sheet.put(list_row, 1, ", ".join(map(str, entry)) or "·", LABEL)
             sheet.put(list_row, 2, mine, SMALL, formula=spread.address(node, index, 0))
             sheet.put(list_row, 3, backend, SMALL)
             sheet.put(list_row, 4, mine - backend, CLOSE, formula=f"C{here}-D{here}")
@@ -134,7 +137,8 @@ def _front(place: Place, spread: Spread, sample: str, known: Given, changed: Map
         farthest = max(abs(float(d)) for d in differences)
         here = top + 2 + k
         sheet.put(here, 0, node.name, HYPERLINK, link=f"internal:'{PLACE}'!A{begun + 1}")
-        sheet.put(here, 1, f"{node.meaning}: {equation_of_node(place, node)}")
+        sheet.put(here, 1, f"{node.meaning}: {equation_of_node(place, node)}", restyled(WRAPPED, valign="vcenter"))
+        sheet.heights[here] = 28
         sheet.put(here, 2, list_row - begun, BODY)
         sheet.put(here, 3, farthest, CLOSE, formula=f"MAX(MAX({rows}),-MIN({rows}))")
         at = (PLACE, here, 4)
@@ -145,7 +149,7 @@ def _front(place: Place, spread: Spread, sample: str, known: Given, changed: Map
         sheet.put(here, 5, agrees, ANSWER, formula=f'IF(D{here + 1}<=E{here + 1},"yes","no")')
         for fill, ink, word in ((GOOD, GOOD_INK, "yes"), (BAD, BAD_INK, "no")):
             sheet.highlights.append(Highlight((here, 5), (here, 5), "equal", word, fill, ink))
-    sheet.widths = {0: 12, 1: 46, 2: 14, 3: 14, 4: 12, 5: 10}
+    sheet.widths = {0: 12, 1: 46, 2: 20, 3: 20, 4: 12, 5: 10}
     return sheet
 
 

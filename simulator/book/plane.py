@@ -76,7 +76,7 @@ class Scene:
 
 def has_plane(model: Model) -> bool:
     """Whether the model maps two measured numbers to one, neither classes nor steps of a sequence."""
-    other = any(isinstance(layer, Embedding | Recurrent) for layer in model.layers)
+    other = any(isinstance(layer, Embedding | Recurrent) for layer in model.numbered)
     return model.inputs.shape == (2,) and model.outputs.shape == (1,) and not other
 
 
@@ -145,7 +145,7 @@ class _Weights:
 
 def _weights(sheet: Sheet, scene: Scene) -> _Weights:
     found = _Weights({}, dict(scene.known.numbers), dict(scene.known.places))
-    kinds = {w.symbol: w.spec.kind for ws in scene.model.weights.values() for w in ws}
+    kinds = {w.symbol: w.spec.kind for w in scene.model.weights}
     epoch = int(scene.known.cells.get((PLANE, EPOCH_ROW, 1), 0))
     block = max(0, min(scene.spread.count - 1, epoch * scene.batches - 1))
     values = scene.spread.values[block] if scene.step.updates and epoch >= 1 else None
@@ -192,7 +192,7 @@ def _points(scene: Scene, low: Expression, high: Expression, weights: _Weights) 
     last, span = literal(SIDE - 1), high - low
     x1 = (low + span * i / last).named("x1", "input")
     x2 = (low + span * j / last).named("x2", "input")
-    tracer = Tracer(scene.model.outputs, scene.model.weights, scene.model.numbers)
+    tracer = Tracer(scene.model.outputs, scene.model.by_layer, scene.model.numbers)
     X = apply("stack", x1, x2, shape=(1, 2))
     tracer.step = Step(X, None, X, None, parameters=weights.arrays, settings=scene.step.settings)
     output = tracer.forward(training=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from simulator.book.heading import guards_of
-from simulator.book.layout import FIRST_ROW, Plan, equation_of
+from simulator.book.layout import FIRST_ROW, SLOPE, Plan, equation_of
 from simulator.nn.model import Model
 from simulator.sheet.address import a1
 from simulator.sheet.grid import is_picture
@@ -13,7 +13,8 @@ from simulator.sheet.style import HEADING, SUBTITLE, TITLE
 from simulator.tape.expression import indices
 
 MOST_NOTE = 600  # letters of a formula in a note
-COLOURED = 200  # steps whose pictures are coloured: one rule lists all their ranges
+COLOURED = 200  # steps whose blocks are coloured: one rule lists all their ranges
+TINY = 0.0001  # gradients below it are written as 1.2E-07
 
 
 def panel_sheet(model: Model, plan: Plan, panel: Panel) -> Sheet:
@@ -43,19 +44,21 @@ def panel_sheet(model: Model, plan: Plan, panel: Panel) -> Sheet:
         lines = [f"{shown.node.name}: {shown.node.meaning}", equation_of(shown)]
         lines.append(f"first cell: ={panel.formula_at(first, 0)}"[:MOST_NOTE])
         sheet.notes[at] = "\n".join([*lines, *guards_of(shown.node)])
+        rows, cols = block.extent
+        tops = [FIRST_ROW + panel.height * k + block.row for k in range(min(panel.count, COLOURED))]
+        ranges = " ".join(f"{a1(t, block.col)}:{a1(t + rows - 1, block.col + cols - 1)}" for t in tops)
         if is_picture(shown.node.shape, shown.kind):
-            rows, cols = block.extent
-            tops = [FIRST_ROW + panel.height * k + block.row for k in range(min(panel.count, COLOURED))]
-            ranges = [f"{a1(t, block.col)}:{a1(t + rows - 1, block.col + cols - 1)}" for t in tops]
-            sheet.highlights.append(Highlight((0, 0), (0, 0), _colours(shown.role), " ".join(ranges)))
+            sheet.highlights.append(Highlight((0, 0), (0, 0), _colours(shown.role), ranges))
+        if block.style.number_format == SLOPE:  # on the same ranges: of several formats LibreOffice shows one
+            sheet.highlights.append(Highlight((0, 0), (0, 0), "tiny", ranges, low=TINY))
     return sheet
 
 
 def options_of(model: Model, layer: int) -> str:
     """What was chosen for a layer, or for the loss, as its heading says it."""
-    if not 0 < layer <= len(model.layers):
+    if not 0 < layer <= len(model.numbered):
         return f": {model.loss.replace('_', ' ')}" if layer and model.loss else ""
-    config = {k: v for k, v in model.layers[layer - 1].config().items() if k != "name"}
+    config = {k: v for k, v in model.numbered[layer - 1].config().items() if k != "name"}
     text = ", ".join(f"{k}={v}" if not isinstance(v, str) else v for k, v in config.items())
     return f": {text}" if text else ""
 

@@ -24,8 +24,9 @@ class Experiment:
     """build(settings, seed) gives the compiled model; settings has what --set may change.
 
     Among them are batch_size and, where a batch may be worked through in parts, micro_batch: their size, or 0 for none.
-    A setting that is a word has its choices. versions has the log book's numbers by the settings that a run must have
-    for them, fused among them, false where it trains step by step as equations; other runs then stand beside none.
+    A setting that is a word or a switch has its choices. versions has the log book's numbers by the settings that a run
+    must have for them, fused among them, false where it trains step by step as equations; other runs then stand beside
+    none.
     prepare(images, settings, seed) gives the data as this experiment has them; with a setting "shuffle" of 0 they keep
     their order. validation is the share of the training data that is held back; reported has the log book's numbers, by
     the names that a record has for them; remark says what else the log book notes.
@@ -41,7 +42,7 @@ class Experiment:
     validation: float = 0.0
     reported: Mapping[str, float] = field(default_factory=dict)
     remark: str = ""
-    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    choices: Mapping[str, Sequence[str | float]] = field(default_factory=dict)
     versions: Sequence[tuple[Settings, Mapping[str, float]]] = ()
 
     def reported_for(self, run: Settings) -> Mapping[str, float]:
@@ -58,10 +59,12 @@ class Experiment:
                 name,
                 did_you_mean(name, self.settings).strip(),
             )
-            if name in self.choices:
-                one_of(name, value, self.choices[name])
-            else:
-                require(not isinstance(value, str), f"{name} is a number.", f"'{value}'")
+            choices = self.choices.get(name, ())
+            if any(isinstance(choice, str) for choice in choices):
+                one_of(name, value, map(str, choices))
+                continue
+            require(not isinstance(value, str), f"{name} is a number.", f"'{value}'")
+            require(not choices or value in choices, f"{name} is {' or '.join(map(str, choices))}.", f"{value:g}")
         found = {**self.settings, **changes}
         size = found["batch_size"]
         require(float(size).is_integer() and size > 0, "batch_size is a whole number above 0.", f"{size:g}")

@@ -117,6 +117,7 @@ MNIST = [
         10,
         {"noise": 1} | RATE | BATCH,
         prepare=beside,
+        choices={"noise": (0, 1)},
         validation=0.2,
         remark="validation accuracy is better with zeros, --set noise=0, than with noise",
     ),

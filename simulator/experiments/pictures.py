@@ -56,6 +56,9 @@ class Pictures(Task):
         k = in_range(number, len(self.images.x_test), "a picture of the test")
         return self.images.x_test[k], self.images.y_test[k]
 
+    def named(self, number: int) -> str:
+        return f"{number}, labelled {self.images.classes[int(self.images.y_test[number])]}"
+
     def test(self, model: Model, history: History) -> Tested:
         images = self.images
         size, network = min(TESTED, self.batch), model.network()

@@ -130,7 +130,7 @@ def run_experiment(
     backend = backend_named(backend or os.environ.get("SIMULATOR_BACKEND", "numpy"))
     model = experiment.build(settings, seed)
     model.backend = backend
-    drawing = [type(layer).__name__ for layer in model.layers if backend == "expressions" and _draws(layer)]
+    drawing = [type(layer).__name__ for layer in model.numbered if backend == "expressions" and _draws(layer)]
     rule = "Equations draw masks and noise once, and an experiment draws them anew at every step."
     require(not drawing, rule, f"{', '.join(drawing)} on the backend 'expressions'", "Choose numpy.")
     task = TASKS[experiment.data](experiment, settings, seed, samples)
@@ -151,6 +151,7 @@ def run_experiment(
         done = before["epoch"]
         say(f"goes on after epoch {done}" if done < epochs else f"has {done} epochs already, so nothing is trained")
     keeper = _Keeper(path, settled, before, epochs, say, task)
+    need = 0
     if before["epoch"] < epochs:
         need = require_room(model, at_once(settings), *_smaller(settings))
         _require_place(path)
@@ -179,6 +180,7 @@ def run_experiment(
         "measure": task.measure._asdict(),
         "notes": keeper.notes,
         "seconds": round(keeper.seconds, 2),
+        "memory": need,
         "speed": speed,
         speed: round(trained / keeper.seconds) if keeper.seconds else 0,
         **tested.more,

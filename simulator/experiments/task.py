@@ -59,6 +59,10 @@ class Task(ABC):
     def sample(self, number: int) -> tuple[Any, Any]:
         """Sample and label of that number, counted from 0, of what the network is tested on. Raises SettingError."""
 
+    def named(self, number: int) -> str:
+        """How that sample is called."""
+        return str(number)
+
     def measured(self, logs: Logs) -> Logs:
         """The numbers of an epoch, with those that follow from them."""
         return logs

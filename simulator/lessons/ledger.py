@@ -271,7 +271,7 @@ def ledger_of(model: Model, X: NDArray[np.float64], Y: NDArray[np.float64] | Non
     >>> ledger_of(model, np.array([[0.05, 0.1]]), np.array([[0.01, 0.99]])).columns[:6]
     ('t1', 't2', 'i1', 'i2', 'w1', 'w2')
     """
-    layers = model.layers
+    layers = model.numbered
     dense = [x for x in layers if isinstance(x, Dense) and x.kernel_regularizer is None and x.bias_regularizer is None]
     require(len(dense) == len(layers), "A ledger shows Dense layers without penalty.", ", ".join(map(str, layers)))
     biased = {layer.use_bias for layer in dense}
@@ -282,7 +282,7 @@ def ledger_of(model: Model, X: NDArray[np.float64], Y: NDArray[np.float64] | Non
     plain = isinstance(optimizer, SGD) and not optimizer.momentum and not isinstance(optimizer.learning_rate, Schedule)
     require(plain, "A ledger has plain SGD with a constant learning rate.", repr(optimizer))
     assert Y is not None and isinstance(optimizer.learning_rate, int | float)
-    weights = [[w.value.tolist() for w in model.weights[id(layer)]] for layer in dense]
+    weights = [[w.value.tolist() for w in model.by_layer[id(layer)]] for layer in dense]
     activations = [layer.activation or "linear" for layer in dense]
     units = "-".join(map(str, (len(X[0]), *(layer.units for layer in dense))))
     origin = {"ledger": units, "activations": "-".join(activations), "biases": "trained" if biased == {True} else ""}

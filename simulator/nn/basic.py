@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,6 +16,8 @@ from simulator.nn.backend.operation import Operations, Shape, T
 from simulator.nn.initializer import Initializer
 from simulator.nn.layer import Layer, Tensor, WeightSpec
 from simulator.nn.option import chosen, is_whole, require
+
+UNTIL_DATA = 1_000  # what an axis of any length has before there are data
 
 
 def units_checked(layer: Any) -> None:
@@ -40,26 +42,33 @@ def seed_checked(layer: Any) -> None:
 
 @dataclass(eq=False)
 class InputLayer(Layer):
-    """Where data enter; `Input` makes one."""
+    """Where data enter; `Input` makes one. free are the axes of any length, whose sizes follow from data."""
 
     shape: Shape = ()
+    free: tuple[int, ...] = ()
 
     def shape_of(self, *inputs: Shape) -> Shape:
         return self.shape
 
 
-def Input(shape: tuple[int, ...], batch_size: int | None = None, dtype: str | None = None, name: str = "") -> Tensor:
+def Input(
+    shape: Sequence[int | None], batch_size: int | None = None, dtype: str | None = None, name: str | None = ""
+) -> Tensor:
     """The input of a network. shape is that of one sample, without the number of samples.
 
-    batch_size and dtype are Keras's, and nothing depends on them: batches have the size that `fit` is given, and
-    numbers the backend's precision.
+    An axis that is None has any length: that of the data, and other data may have another one. batch_size and dtype
+    are Keras's, and nothing depends on them: batches have the size that `fit` is given, and numbers the backend's
+    precision.
 
     >>> Input((2,)).shape
     (2,)
     """
-    good = isinstance(shape, tuple | list) and 0 < len(shape) < 4 and all(is_whole(n) and n > 0 for n in shape)
-    require(good, "Input takes the shape of one sample, such as (2,), with up to 3 axes.", repr(shape))
-    layer = InputLayer(tuple(shape), name=name)
+    good = isinstance(shape, tuple | list) and all(n is None or (is_whole(n) and n > 0) for n in shape)
+    good = good and (0 < len(shape) < 4) and (shape[-1] is not None or len(shape) == 1)
+    rule = "Input takes the shape of one sample, such as (2,), with up to 3 axes; None is any length of the first ones."
+    require(good, rule, repr(shape))
+    free = tuple(k for k, n in enumerate(shape) if n is None)
+    layer = InputLayer(tuple(UNTIL_DATA if n is None else n for n in shape), free, name=name or "")
     return Tensor(layer, (), layer.shape)
 
 

@@ -28,7 +28,7 @@ from simulator.errors import SettingError, SimulatorError, did_you_mean
 from simulator.nn import layers
 from simulator.nn.basic import Input, InputLayer
 from simulator.nn.layer import Layer, walk
-from simulator.nn.model import Model
+from simulator.nn.model import Model, Sequential
 from simulator.nn.optimizer import (
     OPTIMIZERS,
     CosineDecay,
@@ -102,6 +102,7 @@ def read_network(path: Path) -> Described:
 def describe(model: Model, epochs: int, batch_size: int | None = None, *, forward: bool = False) -> str:
     """The TOML of a model, without its data, and without metrics, which no workbook shows."""
     table = table_of(model)
+    table["network"].pop("sequential", None)
     training = {key: value for key, value in table.get("training", {}).items() if key != "metrics"}
     table["training"] = {"what": "forward"} | training if forward else training | {"epochs": epochs}
     if batch_size is not None:
@@ -112,6 +113,10 @@ def describe(model: Model, epochs: int, batch_size: int | None = None, *, forwar
 def table_of(model: Model) -> dict[str, Any]:
     """A model as plain values: network, layers and, where it is compiled, training. `model_of` reads it."""
     network = {"name": model.name, "seed": model.seed, "input": model.inputs.shape}
+    if isinstance(model, Sequential):
+        network["sequential"] = True
+    if isinstance(model.inputs.layer, InputLayer) and model.inputs.layer.free:
+        network["free"] = model.inputs.layer.free
     layers = []
     tensors = [t for t in walk(model.outputs) if not isinstance(t.layer, InputLayer)]
     names = {id(model.inputs): "input"} | {id(t): f"layer{k}" for k, t in enumerate(tensors, 1)}
@@ -243,7 +248,8 @@ def _model(
     """The model, compiled where training has a loss; samples is the shape of the data's."""
     shape = network.pop("input", None) or samples
     require(shape is not None, "A description needs [data], or input = [features] under [network].", "neither")
-    tensor = source = Input(tuple(shape or ()))
+    free = network.pop("free", ())
+    tensor = source = Input(tuple(None if k in free else n for k, n in enumerate(shape or ())))
     require(bool(layers), "A description needs [[layers]].", "none")
     by_name = {"input": source}
     for entry in layers:
@@ -266,8 +272,11 @@ def _model(
             tensor = layer([by_name[name] for name in inputs])
         by_name[key] = tensor
     name, seed = network.pop("name", "network"), network.pop("seed", 0)
+    sequential = network.pop("sequential", False)
     require(not network, "[network] takes name, seed, input and weights.", ", ".join(network))
     model = Model(source, tensor, name, seed)
+    if sequential:
+        model = Sequential([source, *model.numbered], name, seed)
     if "loss" in training:
         _compile(model, training)
     return model

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import tracemalloc
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 MODEL, NUMBER = 8, 4  # bytes of a weight in the model, and of a number at full size
 PLANNED = 32  # samples of the largest batch whose buffers are planned to be measured
 GIB = 2**30
+CONTAINER = Path("/sys/fs/cgroup")
 
 
 def states_of(optimizer: Optimizer) -> int:
@@ -82,14 +85,24 @@ def _in_arrays() -> int:
     return sum(trace.size for trace in tracemalloc.take_snapshot().filter_traces([arrays]).traces)
 
 
-def free_memory() -> int:
+def free_memory() -> float:
     """Bytes that the machine can give away without swapping; on Linux, macOS and Windows."""
     import psutil  # here: most commands train nothing
 
-    return int(psutil.virtual_memory().available)
+    return min(int(psutil.virtual_memory().available), _left_of_limit())
 
 
-def in_gib(size: int) -> str:
+def _left_of_limit() -> float:
+    """What a container still may take, where Linux sets it a limit; files that are only kept at hand don't count."""
+    try:
+        most, used = (int((CONTAINER / name).read_text()) for name in ("memory.max", "memory.current"))
+        kept = dict(line.split() for line in (CONTAINER / "memory.stat").read_text().splitlines())["inactive_file"]
+    except (OSError, ValueError, KeyError):  # none, or "max"
+        return math.inf
+    return max(most - used + int(kept), 0)
+
+
+def in_gib(size: float) -> str:
     """
     >>> in_gib(3 * 2**30 // 2)
     '1.5 GiB'

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from numpy.typing import ArrayLike
 from simulator.errors import SettingError, ShapeError, did_you_mean
 from simulator.nn.backend import backend_named, network_on, precision_of
 from simulator.nn.backend.network import CARRIED, Network
-from simulator.nn.basic import Embedding, Flatten, Input, InputLayer, Reshape
+from simulator.nn.basic import UNTIL_DATA, Embedding, Flatten, Input, InputLayer, Reshape
 from simulator.nn.callback import Callback, History
 from simulator.nn.feed import Arrays, DataSet, Feed, batch_checked, classes_checked, feed_of, inputs_of, of_rank, opened
 from simulator.nn.fit import evaluated, fit, predicted
@@ -57,7 +58,7 @@ class Model:
     inputs: Tensor
     outputs: Tensor
     numbers: dict[int, int]
-    weights: dict[int, list[Weight]]
+    by_layer: dict[int, list[Weight]]
 
     def __init__(self, inputs: Tensor, outputs: Tensor, name: str | None = "network", seed: int | None = None) -> None:
         self._start(name, seed)
@@ -86,7 +87,7 @@ class Model:
     def _join(self, inputs: Tensor, outputs: Tensor) -> None:
         """Number the layers between input and output, and give them their first weights."""
         self.inputs, self.outputs = inputs, outputs
-        self.numbers, self.weights = {}, {}
+        self.numbers, self.by_layer = {}, {}
         for part in (inputs, outputs):
             received, advice = repr(part), ""
             if isinstance(part, list | tuple | dict):
@@ -94,6 +95,12 @@ class Model:
             require(isinstance(part, Tensor), "A model goes from nn.Input(...) to a layer's result.", received, advice)
         entered = [t for t in walk(outputs) if isinstance(t.layer, InputLayer)]
         require(entered == [inputs], "A model has one input, and its output depends on it.", f"{len(entered)} inputs")
+        if self._free:
+            for t, other in zip(walk(outputs), walk(self._longer()), strict=True):
+                here, there = ([spec.shape for spec in _specs(of)] for of in (t, other))
+                rule = "Where an axis of the input has any length, no weights depend on it."
+                advice = "Give Input the length, or pool over the axis before it."
+                require(here == there, rule, f"those of {type(t.layer).__name__}", advice)
         rng = np.random.default_rng(self.seed)
         once = {id(t.layer): t for t in walk(outputs) if t.inputs}.values()
         asked = (spec for t in once for spec in t.layer.weights_of(*(source.shape for source in t.inputs)))
@@ -102,6 +109,7 @@ class Model:
         for tensor in walk(outputs):
             layer, shapes = tensor.layer, [t.shape for t in tensor.inputs]
             if isinstance(layer, InputLayer):
+                layer.joined = tensor
                 continue
             if isinstance(layer, Embedding):
                 rule = "An Embedding reads the input's class numbers, so it comes first."
@@ -121,7 +129,7 @@ class Model:
                 received = f"inputs for {w.spec.name} {w.spec.shape}, where it has {known.spec.shape}"
                 require(same, rule, received, "Make a new layer for them.")
                 w.shared = known.shared
-            self.weights[id(layer)] = layer.weights = mine
+            self.by_layer[id(layer)] = layer.weights = mine
             layer.joined = tensor
 
     def __call__(self, x: Any, training: bool | None = None) -> Any:
@@ -134,7 +142,7 @@ class Model:
             self._prepare(x)
             self._calls += 1
             return self.network().predict(inputs_of(self, x), training, FIRST_CALL + self._calls)
-        return self._applied(x, {id(layer): layer for layer in self.layers})
+        return self._applied(x, {id(layer): layer for layer in self.numbered})
 
     def _applied(self, x: Tensor, layers: Mapping[int, Layer]) -> Tensor:
         """These layers, by the id of those in whose place they are, after that tensor."""
@@ -153,6 +161,11 @@ class Model:
         return self.outputs
 
     @property
+    def weights(self) -> list[Weight]:
+        """All weights, layer by layer."""
+        return [w for ws in self.by_layer.values() for w in ws]
+
+    @property
     def trainable_weights(self) -> list[Weight]:
         """Those that a training compiled now would change."""
         return [w for w, spec in self._now() if spec.trainable]
@@ -165,7 +178,7 @@ class Model:
     @property
     def trainable(self) -> bool:
         """Whether any layer is trained. Set, it is set in all of them; see `Layer`."""
-        return any(layer.trainable for layer in self.layers)
+        return any(layer.trainable for layer in self.layers if not isinstance(layer, InputLayer))
 
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
@@ -178,16 +191,31 @@ class Model:
             rule = f"index is a place among the {len(self.layers)} layers, from 0."
             require(is_whole(index) and 0 <= index < len(self.layers), rule, repr(index))
             return self.layers[index]
-        return chosen("A layer's name", name, {layer.name: layer for layer in self.layers if layer.name})
+        return chosen("A layer's name", name, self._named())
+
+    def _named(self) -> dict[str, Layer]:
+        """Those without a name go by Keras's: dense, dense_1."""
+        found = {layer.name: layer for layer in self.layers if layer.name}
+        counts: dict[str, int] = {}
+        for layer in self.layers:
+            kind = re.sub(
+                "([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)
+            ).lower()
+            count = counts[kind] = counts.get(kind, -1) + 1
+            if not layer.name:
+                found.setdefault(f"{kind}_{count}" if count else kind, layer)
+        return found
 
     def __str__(self) -> str:
-        trained = sum(w.value.size for w in self._all() if w.spec.trainable)
+        trained = sum(w.value.size for w in self.weights if w.spec.trainable)
         count = self.count_params()
         lines = [f"{self.name}: {count:,} parameters" + (f", {trained:,} of them trained" if trained < count else "")]
         shapes = {id(t.layer): t.shape for t in walk(self.outputs)}
-        for layer in self.layers:
-            number, count = self.numbers[id(layer)], sum(w.value.size for w in self.weights[id(layer)])
-            shape = " x ".join(map(str, shapes[id(layer)]))
+        longer = {id(t.layer): t.shape for t in walk(self._longer())} if self._free else shapes
+        for layer in self.numbered:
+            number, count = self.numbers[id(layer)], sum(w.value.size for w in self.by_layer[id(layer)])
+            sizes = zip(shapes[id(layer)], longer[id(layer)], strict=True)
+            shape = " x ".join(str(n) if n == other else "None" for n, other in sizes)
             lines.append(f"{self.title_of(number):<28} {shape:<16} {count:>8,}")
         return "\n".join(lines)
 
@@ -208,13 +236,18 @@ class Model:
 
     @property
     def layers(self) -> list[Layer]:
+        """The layers in the order of computation; as in Keras, the input is one, but not of a Sequential."""
+        return [self.inputs.layer, *self.numbered]
+
+    @property
+    def numbered(self) -> list[Layer]:
         """The layers with numbers, in the order of computation; the input has none."""
         found = {id(t.layer): t.layer for t in walk(self.outputs)}
         return [found[key] for key in self.numbers]
 
     def title_of(self, number: int) -> str:
         """What a sheet of this layer is called: 2 Dense. 0 is the input, the number after the last the loss."""
-        layers = self.layers
+        layers = self.numbered
         if number == 0:
             return "Input"
         if number > len(layers):
@@ -262,11 +295,7 @@ class Model:
     def _now(self) -> list[tuple[Weight, WeightSpec]]:
         """The weights, and how the layers want them trained now."""
         once = {id(t.layer): t for t in walk(self.outputs) if t.inputs}.values()
-        return [
-            pair
-            for t in once
-            for pair in zip(self.weights[id(t.layer)], t.layer.specs_of(*(s.shape for s in t.inputs)), strict=True)
-        ]
+        return [pair for t in once for pair in zip(self.by_layer[id(t.layer)], _specs(t), strict=True)]
 
     def _check_loss(self, name: str) -> None:
         """Raises SettingError unless the loss fits the last layer."""
@@ -286,17 +315,17 @@ class Model:
 
     def get_weights(self) -> list[Array]:
         """All weights, layer by layer, in Keras's order; a GRU has its two biases one after the other."""
-        return [w.value.copy() for w in self._all()]
+        return [w.value.copy() for w in self.weights]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Take these arrays; Keras's own shapes for a GRU's biases and for attention are understood too.
 
         Raises ShapeError when number or shapes differ from `get_weights`.
         """
-        take(self._all(), weights)
+        take(self.weights, weights)
 
     def count_params(self) -> int:
-        return sum(w.value.size for w in self._all())
+        return sum(w.value.size for w in self.weights)
 
     # Data
 
@@ -379,7 +408,7 @@ class Model:
         size, batches = self.batches_of(len(X), batch_size)
         step = trace_step(
             self.outputs,
-            self.weights,
+            self.by_layer,
             self.numbers,
             X[:size],
             Y[:size],
@@ -392,7 +421,7 @@ class Model:
 
     def trace_forward(self, X: Array) -> Step:
         """The forward pass as expressions."""
-        return _from_zeros(trace_forward(self.outputs, self.weights, self.numbers, X))
+        return _from_zeros(trace_forward(self.outputs, self.by_layer, self.numbers, X))
 
     def fit(
         self,
@@ -434,7 +463,7 @@ class Model:
         x = opened(x, y, steps_per_epoch)
         self._prepare(x)
         epochs_checked(epochs)
-        trained = any(w.spec.trainable for w in self._all())
+        trained = any(w.spec.trainable for w in self.weights)
         require(trained, "Training needs a layer with weights that are trained.", "none", "See layer.trainable.")
         on = self._on(backend)
         if on == "expressions" and not isinstance(x, DataSet):
@@ -466,7 +495,40 @@ class Model:
         return feed_of(self, parts[0], parts[1], batch_size, weights, of=" of validation_data", dtype=dtype)
 
     def _prepare(self, x: Any) -> None:
-        """Take from the data what the model doesn't know yet."""
+        """Take from the data what the model doesn't know yet: sizes of the input that are None."""
+        if not self._free:
+            return
+        shape = self.inputs.shape
+        sizes = numbers_in(x.samples() if isinstance(x, DataSet) else x[:1], "X").shape[1:]
+        if len(sizes) == len(shape) - 1 and shape[-1] == 1:
+            sizes += (1,)
+        if len(sizes) != len(shape):
+            return  # what checks the data says so
+        wanted = tuple(sizes[k] if k in self._free else n for k, n in enumerate(shape))
+        if wanted != shape:
+            memory = self.memory()
+            self._begin_at(self._input_of(wanted))
+            self.remember(memory)
+
+    @property
+    def _free(self) -> tuple[int, ...]:
+        """The axes of the input that have any length."""
+        layer = self.inputs.layer
+        return layer.free if isinstance(layer, InputLayer) else ()
+
+    def _input_of(self, shape: Sequence[int]) -> Tensor:
+        """The input, where the axes of any length have these ones."""
+        layer = self.inputs.layer
+        return Tensor(InputLayer(tuple(shape), self._free, name=layer.name), (), tuple(shape))
+
+    def _longer(self) -> Tensor:
+        """The output where axes of any length are longer than here."""
+        longer = [n + UNTIL_DATA if k in self._free else n for k, n in enumerate(self.inputs.shape)]
+        return self._applied(self._input_of(longer), {id(t.layer): t.layer for t in walk(self.outputs)})
+
+    def _begin_at(self, start: Tensor) -> None:
+        """Let the same layers follow another input."""
+        self._join(start, self._applied(start, {id(layer): layer for layer in self.numbered}))
 
     def predict(
         self,
@@ -535,26 +597,26 @@ class Model:
     def network(self, backend: str = "") -> Network:
         """The model on a backend, with the weights that it has now."""
         name = self._on(backend)
-        for w in self._all():
+        for w in self.weights:
             w.shared.bring()
         network = self._networks.get(name)
         if network is None:
-            network = network_on(name, self.outputs, self.numbers, self.layers, self.weights)
+            network = network_on(name, self.outputs, self.numbers, self.numbered, self.by_layer)
             self._networks[name] = network
             network.seed = self.seed
             if self.loss:
                 network.optimizer, network.loss, network.loss_option = self.optimizer, self.loss, self.loss_option
             if self._remembered:
                 network.restore(self._remembered | self._by_name())
-            network.held = [w.shared.array for w in self._all()]
+            network.held = [w.shared.array for w in self.weights]
         self.hand_over(network)
         return network
 
     def hand_over(self, network: Network) -> None:
         """Give a network the weights that have been set here since it had them."""
-        arrays = [w.shared.array for w in self._all()]
+        arrays = [w.shared.array for w in self.weights]
         if any(mine is not theirs for mine, theirs in zip(arrays, network.held, strict=True)):
-            network.write({(w.layer, w.spec.name): w.value for w in self._all()})
+            network.write({(w.layer, w.spec.name): w.value for w in self.weights})
             network.held = arrays
 
     def behind(self, backend: str = "") -> None:
@@ -563,12 +625,12 @@ class Model:
         def newer() -> None:
             self.updated(backend)
 
-        for w in self._all():
+        for w in self.weights:
             w.shared.newer = newer
 
     def memory(self) -> dict[str, Any]:
         """What the training so far leaves: the number of steps, and by a weight's name what the optimizer remembers."""
-        for w in self._all():
+        for w in self.weights:
             w.shared.bring()
         if self._trained is None:
             return self._remembered
@@ -583,11 +645,7 @@ class Model:
         self._remembered = memory
 
     def _by_name(self) -> dict[str, Any]:
-        return {f"{w.layer}/{w.spec.name}": w.value for w in self._all()}
-
-    def _all(self) -> list[Weight]:
-        """All weights, layer by layer."""
-        return [w for ws in self.weights.values() for w in ws]
+        return {f"{w.layer}/{w.spec.name}": w.value for w in self.weights}
 
     def reset_states(self) -> None:
         """Let the next batch start from zeros in stateful layers."""
@@ -600,11 +658,11 @@ class Model:
         if network is not None:
             self._trained = network
             values = network.read()
-            for w in self._all():
+            for w in self.weights:
                 value, w.shared.newer = values[w.layer, w.spec.name], None
                 if w.spec.trainable or not np.array_equal(value, w.value.astype(np.float32)):
                     w.value = value.astype(float)  # what isn't trained keeps the digits that it has here
-            network.held = [w.value for w in self._all()]
+            network.held = [w.value for w in self.weights]
 
     @property
     def learning_rate(self) -> float:
@@ -748,7 +806,7 @@ class Sequential(Model):
     @property
     def layers(self) -> list[Layer]:
         if self._is_built:
-            return super().layers
+            return self.numbered
         return [layer for part in self._chain for layer in (part.layers if isinstance(part, Model) else [part])]
 
     def __str__(self) -> str:
@@ -762,6 +820,11 @@ class Sequential(Model):
         if self._source is None:
             some = x.samples() if isinstance(x, DataSet) else x[:1]
             self.build(numbers_in(some, "X").shape[1:])
+        super()._prepare(x)
+
+    def _begin_at(self, start: Tensor) -> None:
+        self._source = start
+        self._rebuild()
 
     def __call__(self, x: Any, training: bool | None = None) -> Any:
         if isinstance(x, Tensor):
@@ -769,7 +832,7 @@ class Sequential(Model):
         return super().__call__(x, training)
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("inputs", "outputs", "numbers", "weights") and "_chain" in self.__dict__:
+        if name in ("inputs", "outputs", "numbers", "by_layer") and "_chain" in self.__dict__:
             raise SettingError(
                 "A Sequential knows its shapes from an Input or from data. Received: neither yet. Start it with "
                 "nn.Input((features,)), or call model.build((features,))."
@@ -790,8 +853,13 @@ def clone_model(model: Model, seed: int | None = None) -> Model:
     >>> clone_model(model).get_weights()[0].tolist() == model.get_weights()[0].tolist()
     True
     """
-    layers = {id(layer): apart(layer) for layer in model.layers}
+    layers = {id(layer): apart(layer) for layer in model.numbered}
     return Model(model.inputs, model._applied(model.inputs, layers), model.name, model.seed if seed is None else seed)
+
+
+def _specs(t: Tensor) -> list[WeightSpec]:
+    """The weights of the layer that a tensor comes from, as they are to be trained now."""
+    return t.layer.specs_of(*(source.shape for source in t.inputs)) if t.inputs else []
 
 
 def _from_zeros(step: Step) -> Step:

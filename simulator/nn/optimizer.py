@@ -59,8 +59,8 @@ class Memory(Protocol):
 class Schedule(Configured):
     """A learning rate that depends on the step, counted from 0.
 
-    >>> ExponentialDecay(0.5, decay_steps=10, decay_rate=0.1)(20)
-    0.005
+    >>> ExponentialDecay(0.5, decay_steps=10, decay_rate=0.5)(20)
+    0.125
     """
 
     initial_learning_rate: float

@@ -134,7 +134,7 @@ def place_of(model: Model, x: Any, y: Any, layer: int | str, at: Sequence[int]) 
     ShapeError where there is no such place, LayoutError where it has too many cells to be read.
 
     >>> from simulator import nn
-    >>> model = nn.Sequential([nn.Input((2,)), nn.Dense(3, "tanh"), nn.Dense(1)]).compile()
+    >>> model = nn.Sequential([nn.Input((2,)), nn.Dense(3, "tanh"), nn.Dense(1)]).compile(loss="mse")
     >>> place = place_of(model, [0.5, -1.0], [1.0], layer=1, at=(2,))
     >>> [compared.node.name for compared in place.compared]
     ['A1', 'dx', 'dW1', 'db1']
@@ -163,7 +163,7 @@ def place_of(model: Model, x: Any, y: Any, layer: int | str, at: Sequence[int]) 
 
 def _tensor_of(model: Model, layer: int | str) -> Tensor:
     """The result of a layer. Raises SettingError for one that isn't there, or is there more than once."""
-    titles = [model.title_of(k) for k in range(1, len(model.layers) + 1)]
+    titles = [model.title_of(k) for k in range(1, len(model.numbered) + 1)]
     wanted = str(layer)
     numbers = [k for k, title in enumerate(titles, 1) if wanted in (str(k), title, title.split(" ", 1)[1])]
     names = [title.split(" ", 1)[1] for title in titles]
@@ -173,7 +173,7 @@ def _tensor_of(model: Model, layer: int | str) -> Tensor:
         f"'{wanted}'" + (f", which is {len(numbers)} of them" if numbers else ""),
         did_you_mean(wanted, names).strip() if not numbers else "Write its number.",
     )
-    found = model.layers[numbers[0] - 1]
+    found = model.numbered[numbers[0] - 1]
     tensors = [t for t in model.walk() if t.layer is found]
     require(len(tensors) == 1, "A place belongs to a layer that is used once.", f"{titles[numbers[0] - 1]}, used twice")
     return tensors[0]

@@ -47,7 +47,7 @@ def train_runs(
     Raises SettingError without a seed or an epoch, ShapeError and SettingError for data that don't fit.
 
     >>> from simulator import nn
-    >>> model = nn.Sequential([nn.Input((2,)), nn.Dense(1)]).compile(nn.SGD(0.1))
+    >>> model = nn.Sequential([nn.Input((2,)), nn.Dense(1)]).compile(nn.SGD(0.1), "mse")
     >>> x, y = [[0.0, 1.0], [1.0, 0.0]], [[1.0], [0.0]]
     >>> train_runs(model, x, y, 5, range(3), None, x, y).costs.shape
     (3, 5)
@@ -65,7 +65,7 @@ def train_runs(
     costs, state = train(step, numbers_of(step) | drawn, x, y, size, epochs)
     trained = {symbol: state[node.serial] for symbol, node in step.parameters.items()}
     tests = _test_losses(model, x_test, y_test, trained, len(seeds))
-    order = [w.symbol for ws in model.weights.values() for w in ws]
+    order = [w.symbol for w in model.weights]
     return Runs(costs.mean(axis=2), tests, [trained[symbol] for symbol in order])
 
 

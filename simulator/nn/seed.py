@@ -22,7 +22,7 @@ def set_random_seed(seed: int) -> None:
     ...     set_random_seed(3)
     ...     return [nn.Sequential([nn.Input((2,)), nn.Dense(1)]).get_weights()[0][0, 0] for _ in range(2)]
     >>> first, second = firsts()
-    >>> first != second, [first, second] == firsts()
+    >>> bool(first != second), [first, second] == firsts()
     (True, True)
     """
     require(is_whole(seed) and 0 <= seed < 2**32, "A seed is a whole number from 0 to below 2^32.", repr(seed))

@@ -43,7 +43,7 @@ def save_model(model: Model, path: str | Path, overwrite: bool = True) -> Path:
     from simulator.nn.description import NAMES, TYPES, table_of
     from simulator.nn.metric import TYPES as METRICS
 
-    for part in (*model.layers, *model.metrics, model.optimizer):
+    for part in (*model.numbered, *model.metrics, model.optimizer):
         name = type(part).__name__
         rule = "A file can bring back the layers, metrics and optimizers of simulator.nn."
         known = {**TYPES, **METRICS, **NAMES}.get(name) is type(part)
@@ -119,7 +119,7 @@ def _no_number(name: str) -> None:
 
 
 def _weights(model: Model) -> dict[str, Weight]:
-    return {f"{w.layer}/{w.spec.name}": w for ws in model.weights.values() for w in ws}
+    return {f"{w.layer}/{w.spec.name}": w for w in model.weights}
 
 
 def _values(model: Model) -> Arrays:

@@ -12,6 +12,7 @@ from typing import Any
 from simulator.book.experiment import experiment_workbook
 from simulator.experiments.experiment import listed
 from simulator.experiments.run import Outcome
+from simulator.nn.memory import in_gib
 from simulator.report.figure import Lines, draw_figure
 from simulator.report.output import write_text
 from simulator.report.pictures import draw_pictures
@@ -97,6 +98,7 @@ def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
         for path in figures
     ]
     speed, asked = record["speed"], record["epochs of the log book"]
+    room = f"; {in_gib(record['memory'])} of memory to train in" if record.get("memory") else ""
     few = f", where the log book has {asked}" if record["epochs"] != asked else ""
     apart = f"<p>Not as in the log book: {e('; '.join(record['apart']))}.</p>" if record["apart"] else ""
     remark = f"<p>The log book also notes: {e(record['remark'])}.</p>" if record["remark"] else ""
@@ -109,7 +111,7 @@ def _page(record: dict[str, Any], figures: Sequence[Path], book: str) -> str:
             f"<p>{e(record['data'])}, {record['samples']:,} samples to train on, {record['epochs']} epochs{few}, "
             f"{e(listed(record['settings']))}, seed {record['seed']}. "
             f"{record['seconds']:,.0f} s, {e(record['computed'])}, on {e(record['machine'])}: "
-            f"{record[speed]:,} {speed}.</p>",
+            f"{record[speed]:,} {speed}{room}.</p>",
             "<h2>Beside the log book</h2>",
             *_table(rows),
             *([] if record["log book"] else ["<p>The log book has no numbers of such a run.</p>"]),

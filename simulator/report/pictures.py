@@ -44,9 +44,9 @@ def _wrong(outcome: Outcome) -> Pictures:
 def _inside(outcome: Outcome) -> list[Drawn]:
     """The kernels of the first convolution, and how many activations are zero."""
     panels: list[Drawn] = []
-    first = next((layer for layer in outcome.model.layers if isinstance(layer, Conv2D)), None)
+    first = next((layer for layer in outcome.model.numbered if isinstance(layer, Conv2D)), None)
     if first is not None:
-        kernel: NDArray[Any] = outcome.model.weights[id(first)][0].value  # (kh, kw, C, F)
+        kernel: NDArray[Any] = outcome.model.by_layer[id(first)][0].value  # (kh, kw, C, F)
         panels.append(Kernels("kernels of the first convolution", np.moveaxis(kernel.mean(axis=2), -1, 0)))
     activity = [Activity(**row) for row in outcome.record["activity"]]
     if activity:

@@ -41,12 +41,13 @@ class Highlight(NamedTuple):
 
     "fill" fills where a formula holds, "error" colours the figures of error values.
     "dot" shows a dot in place of the number where a formula holds.
-    "signed" colours around zero and "shade" from light to dark; for both, value may list the ranges instead.
+    "signed" colours around zero, "shade" from light to dark, and "tiny" writes what decimals would round to zero as
+    1.2E-07; for these, value may list the ranges instead.
     """
 
     first: tuple[int, int]
     last: tuple[int, int]
-    kind: str  # "scale", "equal", "formula", "fill", "error" or "dot"
+    kind: str  # "scale", "equal", "formula", "fill", "error", "dot", "signed", "shade" or "tiny"
     value: float | str = ""
     fill: str = ""
     color: str = ""

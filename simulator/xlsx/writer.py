@@ -36,7 +36,9 @@ PROPERTY = "simulator"  # the custom document property that names lesson and epo
 CREATED = datetime(2024, 1, 1)
 NOT_A_NUMBER, NOT_AVAILABLE = "#NUM!", "#N/A"  # a result that overflows, and one that waits for empty cells
 PAPER_A4, CHARACTERS_A_PAGE = 9, 260
+FEW = 10  # whole numbers that all stand below an axis
 COLOURS = {"signed": ("#F8A5A5", "#FFFFFF", "#93B8F5"), "shade": ("#FFFFFF", "", "#9CA3AF")}  # of pictures
+TINIEST = 1e-300  # of numbers that a spreadsheet keeps
 Progress = Callable[[int, int], None]  # cells written so far, and in all
 
 
@@ -228,6 +230,13 @@ class _Writer:
             options = {"type": "formula", "criteria": h.value, "format": self.book.add_format(colours)}
         elif h.kind == "error":
             options = {"type": "errors", "format": self.book.add_format({"font_color": h.color})}
+        elif h.kind == "tiny":
+            power = self.book.add_format({"num_format": "0.0E+00"})
+            for least, most in ((TINIEST, h.low), (-h.low, -TINIEST)):  # but not zero
+                bounds = {"type": "cell", "criteria": "between", "minimum": least, "maximum": most, "format": power}
+                ranges = str(h.value)
+                ws.conditional_format(ranges.split()[0].split(":")[0], bounds | {"multi_range": ranges})
+            return
         elif h.kind == "dot":
             dot = self.book.add_format({"num_format": '"●";"●";"●"', "font_color": h.color, "bold": True})
             options = {"type": "formula", "criteria": h.value, "format": dot}
@@ -272,6 +281,9 @@ class _Writer:
         }
         if chart.x_min is not None:
             x_axis["min"] = chart.x_min
+        across = [x for series in chart.series for x in series.x_numbers]
+        if across and max(across) - min(across) <= FEW and all(float(x).is_integer() for x in across):
+            x_axis["major_unit"] = 1  # not every half epoch
         drawn.set_x_axis(x_axis)
         grid = {"visible": True, "line": {"color": "#E5E7EB", "width": 0.75}}
         y_axis: dict[str, Any] = {"max": chart.y_max} if chart.y_max is not None else {}

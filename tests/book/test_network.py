@@ -18,6 +18,7 @@ from simulator.lessons.gallery import EXHIBITS
 from simulator.sheet.panel import Panel
 from simulator.xlsx.build import verify_file
 from simulator.xlsx.formulas import sheet_parts
+from simulator.xlsx.writer import write_workbook
 from tests.nn.networks import CASES, case
 from tests.nn.test_formula import spread_of, workbook_of
 
@@ -60,9 +61,22 @@ def test_a_gradient_stands_below_what_it_belongs_to(name: str) -> None:
 
 def test_images_and_kernels_are_coloured_grids() -> None:
     sheets = {s.name: s for s in workbook_of(CASES["conv2d"]()).sheets}
-    assert {h.kind for h in sheets["1 Conv2D"].highlights} == {"signed", "shade"}
+    assert {h.kind for h in sheets["1 Conv2D"].highlights} == {"signed", "shade", "tiny"}
     assert sheets["Data"].highlights[0].kind == "shade"
     assert sheets["Parameters"].highlights[0].kind == "signed"
+
+
+def test_gradients_that_decimals_would_round_to_zero_are_written_with_powers(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.xlsx"
+    write_workbook(workbook_of(case((1,), nn.Dense(1), n=2)), path)
+    sheet = openpyxl.load_workbook(path)["Training"]
+    rules = [(str(on.sqref), rule) for on in sheet.conditional_formatting for rule in on.rules]
+    powers = [(where, rule) for where, rule in rules if rule.dxf and rule.dxf.numFmt]
+    assert {rule.dxf.numFmt.formatCode for _, rule in powers} == {"0.0E+00"}
+    gradients = {where for where, rule in powers if rule.formula == ["1e-300", "0.0001"]}
+    assert gradients == {where for where, rule in powers if rule.formula == ["-0.0001", "-1e-300"]}
+    assert all(sheet[where.split(":")[0]].number_format == "0.00000" for where in gradients)
+    assert len(gradients) > 2
 
 
 def test_batches_follow_each_other_in_a_fixed_order() -> None:

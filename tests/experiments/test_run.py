@@ -211,6 +211,8 @@ def test_unknown_names_and_numbers_are_refused(small: Path) -> None:
     assert str(caught.value) == said
     with pytest.raises(SettingError, match=re.escape("batch_size is a whole number above 0. Received: 2.5.")):
         run_experiment(EXPERIMENTS["lenet"], small, changes={"batch_size": 2.5})
+    with pytest.raises(SettingError, match=re.escape("shuffle is 0 or 1. Received: 2.")):
+        EXPERIMENTS["fashion-mlp-adam"].settings_with({"shuffle": 2})
     with pytest.raises(SettingError, match=re.escape("--samples is a whole number above 0. Received: 0.")):
         run_experiment(EXPERIMENTS["lenet"], small, samples=0)
 

@@ -124,7 +124,7 @@ def test_a_lessons_workbook_is_verified_from_its_file(tmp_path: Path) -> None:
 
 
 def test_a_network_of_other_inputs_has_no_boundary() -> None:
-    model = nn.Sequential([nn.Input((3,)), nn.Dense(1)]).compile(nn.SGD(0.1))
+    model = nn.Sequential([nn.Input((3,)), nn.Dense(1)]).compile(nn.SGD(0.1), "mse")
     names = [s.name for s in network_workbook(model, np.eye(3), np.ones((3, 1)), 2).sheets]
     assert PLANE not in names
 

@@ -46,7 +46,7 @@ def case(
 ) -> Case:
     model = nn.Sequential([nn.Input(shape), *layers], seed=3)
     rng = np.random.default_rng(5)
-    for w in (w for ws in model.weights.values() for w in ws):  # biases and scales that are not 0 and 1
+    for w in model.weights:  # biases and scales that are not 0 and 1
         if w.value.ndim == 1 and w.spec.trainable:
             w.value = np.round(w.value + rng.uniform(-0.3, 0.3, w.value.shape), 3)
     model.compile(optimizer or nn.SGD(0.1), loss)

@@ -142,6 +142,29 @@ alike(model).evaluate(x, z, batch_size=20, verbose=0, callbacks=[Noted()])
 model.predict(x, batch_size=20, verbose=0, callbacks=[Noted()])
 result = got
 """,
+    "sequences of any length": """
+i = keras.Input((None, 2))
+h = layers.LSTM(3, return_sequences=True)(i)
+model = keras.Model(i, layers.Dense(1)(layers.GlobalAveragePooling1D()(h)))
+model.compile(optimizers.Adam(0.01), "mse")
+result = alike(model).fit(x.reshape(40, 2, 2), z, epochs=2, shuffle=False, verbose=0).history["loss"]
+result += model.predict(x.reshape(20, 4, 2), verbose=0).ravel().tolist()
+result += model.fit(x.reshape(20, 4, 2), z[:20], epochs=2, shuffle=False, verbose=0).history["loss"]
+model.save(folder.with_suffix(".keras"))
+result += keras.models.load_model(folder.with_suffix(".keras")).predict(x.reshape(10, 8, 2), verbose=0).ravel().tolist()
+""",
+    "layers and weights in lists": """
+keras.utils.clear_session()
+i = keras.Input((4,))
+h = layers.Dense(3)(layers.BatchNormalization()(i))
+model = keras.Model(i, layers.Dense(2)(layers.LeakyReLU()(h)))
+result = [len(model.layers), len(model.weights), len(model.trainable_weights), model.layers[2].count_params()]
+result += [sum(int(np.prod(w.shape)) for w in model.weights), model.get_layer("dense_1").units]
+result += [model.get_layer(index=1).count_params(), model.get_layer("leaky_re_lu").trainable]
+inner = keras.Model(model.layers[0].output, model.layers[2].output)
+alike(model)
+result += inner.predict(x, verbose=0).ravel().tolist()
+""",
     "short names": """
 stack = [layers.Conv2D(2, 2, data_format="channels_last"), layers.MaxPool2D(2), layers.GlobalAvgPool2D()]
 model = keras.Sequential([keras.Input((6, 6, 1)), *stack, layers.Dense(1)])

@@ -385,6 +385,18 @@ REFUSED: list[tuple[Callable[[nn.Model], Any], type[SimulatorError], str]] = [
         "compile has steps_per_execution=1 alone. Received: steps_per_execution=4.",
     ),
     (
+        lambda m: nn.Sequential([nn.Input((None, 3)), nn.Flatten(), nn.Dense(2)]),
+        SettingError,
+        "Where an axis of the input has any length, no weights depend on it. Received: those of Dense. Give Input the "
+        "length, or pool over the axis before it.",
+    ),
+    (
+        lambda m: nn.Input((3, None)),
+        SettingError,
+        "Input takes the shape of one sample, such as (2,), with up to 3 axes; None is any length of the first ones. "
+        "Received: (3, None).",
+    ),
+    (
         lambda m: nn.PiecewiseConstantDecay([3, 2], [0.1, 0.2]),
         SettingError,
         "PiecewiseConstantDecay needs rising boundaries, and one value above 0 more than these. Received: [3, 2] and "

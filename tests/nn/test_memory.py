@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tracemalloc
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -32,9 +33,10 @@ def recurrent(optimizer: str = "rmsprop") -> nn.Model:
 
 
 def peak_of(model: nn.Model, batch: int) -> int:
-    """The most bytes that training takes beside the model and its data."""
+    """The most bytes that training takes beside the model and its data, and what is loaded at the first step."""
     x = np.ones((batch + 3, *model.inputs.shape), np.float32)
     y = np.zeros(model.label_shape(batch + 3), int)
+    nn.models.clone_model(model).compile(model.optimizer, model.loss_option).fit(x[:2], y[:2], verbose=0)
     tracemalloc.start()
     try:
         model.fit(x, y, batch_size=batch, epochs=2, verbose=0)
@@ -91,3 +93,18 @@ def test_a_network_that_no_machine_holds_is_refused_at_once() -> None:
 
 def test_free_memory_is_part_of_the_machines() -> None:
     assert 0 < free_memory() <= psutil.virtual_memory().total
+
+
+def test_a_container_s_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "CONTAINER", tmp_path)
+    machine = free_memory()
+    for name, text in (
+        ("memory.max", "5000\n"),
+        ("memory.current", "4000\n"),
+        ("memory.stat", "file 9\ninactive_file 500\n"),
+    ):
+        assert free_memory() > 5000  # not all that is asked for is there
+        (tmp_path / name).write_text(text)
+    assert free_memory() == 1500
+    (tmp_path / "memory.max").write_text("max\n")
+    assert free_memory() == pytest.approx(machine, rel=0.5)

@@ -126,7 +126,7 @@ def test_formulas_lead_to_what_the_backend_computed(make: Any, y: Any, layer: in
 def test_every_layer_that_computes_has_places(make: Any, at: tuple[int, ...], tmp_path: Path) -> None:
     """Values and gradients beside the backend's, and a spreadsheet engine's beside the formulas' own."""
     model = make()
-    layer = 3 if len(model.layers) == 4 and len(model.inputs.shape) == 1 else 2
+    layer = 3 if len(model.numbered) == 4 and len(model.inputs.shape) == 1 else 2
     assert set(verdicts(model, [0.5, -1.0], layer, at)) == {"yes"}
     x = np.random.default_rng(1).normal(size=model.inputs.shape)
     assert model.trace_place(tmp_path / "place.xlsx", x, [0.5, -1.0], layer, at, engine="ironcalc").agrees

@@ -84,7 +84,7 @@ def test_formulas_and_numpy_train_alike(random: Case) -> None:
     _, batches = random.model.batches_of(len(random.X), random.batch_size)
     costs = [v[spread.program.slot[names["cost"].serial, ()]] for v in spread.values]
     np.testing.assert_allclose(np.reshape(costs, (epochs, batches)).mean(axis=1), history, rtol=1e-8, atol=1e-12)
-    for w in (w for ws in random.model.weights.values() for w in ws):
+    for w in random.model.weights:
         node = names[f"{w.symbol}'"]
         found = [last[node.serial, index] for index in np.ndindex(*node.shape)]
         np.testing.assert_allclose(found, w.value.ravel(), rtol=1e-6, atol=1e-9, err_msg=w.symbol)

@@ -280,7 +280,7 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     model = network()
     weights = model.get_weights()
     weights[0][0] = np.nan
-    next(iter(model.weights.values()))[0].value[...] = weights[0]
+    next(iter(model.by_layer.values()))[0].value[...] = weights[0]
     path = model.save(tmp_path / "a.keras")
     with pytest.raises(ModelError, match="'1/kernel' with numbers that are not finite"):
         nn.load_model(path)

@@ -295,7 +295,7 @@ class Twin:
     def __post_init__(self) -> None:
         self.tensors = {
             w.symbol: torch.tensor(w.value, dtype=torch.float64, requires_grad=w.spec.trainable)
-            for ws in self.model.weights.values()
+            for ws in self.model.by_layer.values()
             for w in ws
         }
 
@@ -304,7 +304,7 @@ class Twin:
         return {symbol: w for symbol, w in self.tensors.items() if w.requires_grad}
 
     def weights_of(self, layer: Layer) -> dict[str, Tensor]:
-        return {w.spec.name: self.tensors[w.symbol] for w in self.model.weights[id(layer)]}
+        return {w.spec.name: self.tensors[w.symbol] for w in self.model.by_layer[id(layer)]}
 
     def predict(self, X: Array, *, training: bool) -> Tensor:
         values: dict[int, Tensor] = {}
@@ -320,7 +320,7 @@ class Twin:
 
     def cost(self, prediction: Tensor, Y: Array) -> Tensor:
         cost = LOSS[self.model.loss](prediction, torch.from_numpy(Y), self.model.loss_option.label_smoothing)
-        for layer in self.model.layers:
+        for layer in self.model.numbered:
             for name in ("kernel", "recurrent_kernel", "bias", "embeddings"):
                 penalty = getattr(layer, f"{name.removesuffix('_kernel')}_regularizer", None)
                 if penalty is not None:
