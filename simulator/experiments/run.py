@@ -32,7 +32,7 @@ from simulator.files import require_place, write
 from simulator.nn.backend import backend_named
 from simulator.nn.backend.cpu.compiled import is_compiled
 from simulator.nn.callback import Callback, Logs
-from simulator.nn.layer import Layer
+from simulator.nn.layer import draws
 from simulator.nn.memory import free_memory, in_gib, require_room
 from simulator.nn.model import Model
 from simulator.nn.option import require
@@ -130,7 +130,7 @@ def run_experiment(
     backend = backend_named(backend or os.environ.get("SIMULATOR_BACKEND", "numpy"))
     model = experiment.build(settings, seed)
     model.backend = backend
-    drawing = [type(layer).__name__ for layer in model.numbered if backend == "expressions" and _draws(layer)]
+    drawing = [type(layer).__name__ for layer in model.numbered if backend == "expressions" and draws(layer)]
     rule = "Equations draw masks and noise once, and an experiment draws them anew at every step."
     require(not drawing, rule, f"{', '.join(drawing)} on the backend 'expressions'", "Choose numpy.")
     task = TASKS[experiment.data](experiment, settings, seed, samples)
@@ -208,12 +208,6 @@ def spoken(seconds: float) -> str:
     if seconds >= 3600:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
-
-
-def _draws(layer: Layer) -> bool:
-    """Whether training draws something at every step."""
-    inner = getattr(layer, "layer", layer)
-    return any(getattr(inner, name, 0) for name in ("rate", "stddev", "dropout", "recurrent_dropout"))
 
 
 def _smaller(settings: Settings) -> tuple[list[int], str]:

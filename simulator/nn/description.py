@@ -102,7 +102,11 @@ def read_network(path: Path) -> Described:
 def describe(model: Model, epochs: int, batch_size: int | None = None, *, forward: bool = False) -> str:
     """The TOML of a model, without its data, and without metrics, which no workbook shows."""
     table = table_of(model)
-    table["network"].pop("sequential", None)
+    for key in ("sequential", "input_name"):
+        table["network"].pop(key, None)
+    for entry, layer in zip((e for e in table["layers"] if "type" in e), model.numbered, strict=True):
+        if not layer.named:
+            del entry["name"]
     training = {key: value for key, value in table.get("training", {}).items() if key != "metrics"}
     table["training"] = {"what": "forward"} | training if forward else training | {"epochs": epochs}
     if batch_size is not None:
@@ -113,6 +117,7 @@ def describe(model: Model, epochs: int, batch_size: int | None = None, *, forwar
 def table_of(model: Model) -> dict[str, Any]:
     """A model as plain values: network, layers and, where it is compiled, training. `model_of` reads it."""
     network = {"name": model.name, "seed": model.seed, "input": model.inputs.shape}
+    network["input_name"] = model.inputs.layer.name
     if isinstance(model, Sequential):
         network["sequential"] = True
     if isinstance(model.inputs.layer, InputLayer) and model.inputs.layer.free:
@@ -249,7 +254,8 @@ def _model(
     shape = network.pop("input", None) or samples
     require(shape is not None, "A description needs [data], or input = [features] under [network].", "neither")
     free = network.pop("free", ())
-    tensor = source = Input(tuple(None if k in free else n for k, n in enumerate(shape or ())))
+    sizes = [None if k in free else n for k, n in enumerate(shape or ())]
+    tensor = source = Input(sizes, name=network.pop("input_name", ""))
     require(bool(layers), "A description needs [[layers]].", "none")
     by_name = {"input": source}
     for entry in layers:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, field, fields
@@ -21,6 +22,7 @@ from simulator.nn.regularizer import L1L2, regularizer_of
 from simulator.nn.weight import take
 
 if TYPE_CHECKING:
+    from simulator.nn.model import Model
     from simulator.nn.trace import Weight
 
 
@@ -44,6 +46,7 @@ class Tensor:
     layer: Layer
     inputs: tuple[Tensor, ...] = field(repr=False)  # a network with branches has as many texts as paths
     shape: Shape
+    call: Call | None = field(default=None, repr=False)  # the outermost one that it is part of
 
     def __add__(self, other: Tensor) -> Tensor:
         """The layer Add of both."""
@@ -56,6 +59,18 @@ class Tensor:
         from simulator.nn.basic import Multiply
 
         return Multiply()([self, other]) if isinstance(other, Tensor) else NotImplemented
+
+
+@dataclass(eq=False)
+class Call:
+    """A model that was called with a tensor: its layers, once more, lead from there to its result."""
+
+    model: Model
+    start: Tensor
+    end: Tensor | None = None
+
+
+made: dict[str, int] = {}  # layers without a name of their user's, by kind: the number of the last one
 
 
 @dataclass(eq=False)
@@ -72,6 +87,7 @@ class Layer(Configured):
     carried: Carried = field(init=False, repr=False, default_factory=dict)  # states of a stateful layer
     weights: list[Weight] = field(init=False, repr=False, default_factory=list)  # of the model that has it since last
     joined: Tensor | None = field(init=False, repr=False, default=None)  # where it is in that model
+    named: bool = field(init=False, repr=False, default=False)  # by its user; otherwise by its kind and a number
 
     joins: ClassVar[bool] = False  # whether it takes several inputs
 
@@ -81,6 +97,15 @@ class Layer(Configured):
                 setattr(self, name, initializer_of(getattr(self, name)))
             elif name.endswith("_regularizer"):
                 setattr(self, name, regularizer_of(getattr(self, name)))
+
+    def begin(self) -> None:
+        """Have a name in any case, as in Keras: dense, dense_1."""
+        kind = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", type(self).__name__)
+        kind = re.sub("([a-z])([A-Z])", r"\1_\2", kind).lower()
+        self.named = bool(self.name) and not re.fullmatch(rf"{kind}(_\d+)?", self.name)
+        if not self.name:
+            count = made[kind] = made.get(kind, -1) + 1
+            self.name = f"{kind}_{count}" if count else kind
 
     def config(self) -> dict[str, Any]:
         return {key: value for key, value in super().config().items() if key != "input_shape"}
@@ -180,6 +205,12 @@ class Layer(Configured):
             )
 
 
+def draws(layer: Layer) -> bool:
+    """Whether training draws something at every step."""
+    inner = getattr(layer, "layer", layer)
+    return any(getattr(inner, name, 0) for name in ("rate", "stddev", "dropout", "recurrent_dropout"))
+
+
 def apart(layer: Layer) -> Layer:
     """A layer with the same options, without weights, and with states of its own, which begin with zeros."""
     other = copy(layer)
@@ -199,3 +230,39 @@ def walk(output: Tensor) -> Iterator[Tensor]:
             yield t
 
     return visit(output)
+
+
+def units(output: Tensor) -> list[Layer | Model]:
+    """Layers and called models that lead to an output, in Keras's order: the farthest from it first.
+
+    Of those that are as far, the one comes first that is met first on the way back. A model that was called is one.
+    """
+    there = {id(t) for t in walk(output)}
+
+    def whole(t: Tensor) -> tuple[Any, Layer | Model, tuple[Tensor, ...]]:
+        """The call or tensor, what made it, and what goes in."""
+        if t.call is not None and id(t.call.end) in there:
+            return t.call, t.call.model, (t.call.start,)
+        return t, t.layer, t.inputs
+
+    nodes: dict[int, tuple[Layer | Model, list[int]]] = {}  # inputs first
+    met: dict[int, int] = {}
+
+    def visit(t: Tensor) -> int:
+        node, unit, sources = whole(t)
+        if id(node) not in nodes:
+            met.setdefault(id(unit), len(met))
+            before = [visit(source) for source in sources]
+            nodes[id(node)] = unit, before
+        return id(node)
+
+    visit(output)
+    of_nodes: dict[int, int] = {}
+    depths: dict[int, tuple[int, Layer | Model]] = {}
+    for node, (unit, before) in reversed(nodes.items()):
+        depth = max(of_nodes.get(node, 0), depths.get(id(unit), (0, unit))[0])
+        depths[id(unit)] = depth, unit
+        for source in before:
+            of_nodes[source] = max(of_nodes.get(source, 0), depth + 1)
+    ordered = sorted(depths.values(), key=lambda each: (-each[0], met[id(each[1])]))
+    return [unit for _, unit in ordered]

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,12 @@ from numpy.typing import ArrayLike
 from simulator.errors import SettingError, ShapeError, did_you_mean
 from simulator.nn.backend import backend_named, network_on, precision_of
 from simulator.nn.backend.network import CARRIED, Network
-from simulator.nn.basic import UNTIL_DATA, Embedding, Flatten, Input, InputLayer, Reshape
+from simulator.nn.basic import UNTIL_DATA, BatchNormalization, Embedding, Flatten, Input, InputLayer, Reshape
 from simulator.nn.callback import Callback, History
 from simulator.nn.feed import Arrays, DataSet, Feed, batch_checked, classes_checked, feed_of, inputs_of, of_rank, opened
 from simulator.nn.fit import evaluated, fit, predicted
 from simulator.nn.initializer import Array, initial
-from simulator.nn.layer import Layer, Tensor, WeightSpec, apart, walk
+from simulator.nn.layer import Call, Layer, Tensor, WeightSpec, apart, draws, units, walk
 from simulator.nn.loss import LOSSES, Loss, LossOption, loss_of
 from simulator.nn.memory import MODEL, NUMBER, require_free
 from simulator.nn.metric import Metric, metrics_of
@@ -142,15 +142,27 @@ class Model:
             self._prepare(x)
             self._calls += 1
             return self.network().predict(inputs_of(self, x), training, FIRST_CALL + self._calls)
-        return self._applied(x, {id(layer): layer for layer in self.numbered})
+        differing = [type(layer).__name__ for layer in self.numbered if _differs_in_training(layer)]
+        rule = "A model that is part of another one trains when that one does."
+        received = f"training={training}, and {', '.join(differing)} in '{self.name}'"
+        advice = "Leave training out; BatchNormalization that isn't trainable keeps its moving statistics."
+        require(training is None or not differing, rule, received, advice)
+        call = Call(self, x)
+        found = self._applied(x)
+        for t in found.values():
+            if t is not x:
+                t.call = call
+        call.end = found[id(self.outputs)]
+        return call.end
 
-    def _applied(self, x: Tensor, layers: Mapping[int, Layer]) -> Tensor:
-        """These layers, by the id of those in whose place they are, after that tensor."""
+    def _applied(self, x: Tensor, layers: Mapping[int, Layer] | None = None) -> dict[int, Tensor]:
+        """The layers, or others by the id of those in whose place they are, after that tensor: results by old ones."""
         made = {id(self.inputs): x}
         for t in walk(self.outputs):
             if t.inputs:
-                made[id(t)] = layers[id(t.layer)](*(made[id(s)] for s in t.inputs))
-        return made[id(self.outputs)]
+                layer = layers[id(t.layer)] if layers else t.layer
+                made[id(t)] = layer(*(made[id(s)] for s in t.inputs))
+        return made
 
     @property
     def input(self) -> Tensor:
@@ -162,8 +174,15 @@ class Model:
 
     @property
     def weights(self) -> list[Weight]:
-        """All weights, layer by layer."""
-        return [w for ws in self.by_layer.values() for w in ws]
+        """All weights, layer by layer in Keras's order."""
+        return [w for layer in self._ordered() for w in self.by_layer.get(id(layer), ())]
+
+    def _ordered(self) -> list[Layer]:
+        """Every layer in the order of `layers`, those of models in theirs."""
+        found: dict[int, Layer] = {}
+        for unit in units(self.outputs):
+            found |= {id(layer): layer for layer in (unit._ordered() if isinstance(unit, Model) else [unit])}
+        return list(found.values())
 
     @property
     def trainable_weights(self) -> list[Weight]:
@@ -178,33 +197,25 @@ class Model:
     @property
     def trainable(self) -> bool:
         """Whether any layer is trained. Set, it is set in all of them; see `Layer`."""
-        return any(layer.trainable for layer in self.layers if not isinstance(layer, InputLayer))
+        return any(layer.trainable for layer in self._every())
 
     @trainable.setter
     def trainable(self, trainable: bool) -> None:
-        for layer in self.layers:
+        for layer in self._every():
             layer.trainable = trainable
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+    def _every(self) -> list[Layer]:
+        """The layers, those of models among them, but the input."""
+        return self.numbered
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer | Model:
         """The layer of that name, or at that place, counted from 0. Raises SettingError when there is none."""
         if index is not None:
             rule = f"index is a place among the {len(self.layers)} layers, from 0."
             require(is_whole(index) and 0 <= index < len(self.layers), rule, repr(index))
             return self.layers[index]
-        return chosen("A layer's name", name, self._named())
-
-    def _named(self) -> dict[str, Layer]:
-        """Those without a name go by Keras's: dense, dense_1."""
-        found = {layer.name: layer for layer in self.layers if layer.name}
-        counts: dict[str, int] = {}
-        for layer in self.layers:
-            kind = re.sub(
-                "([a-z])([A-Z])", r"\1_\2", re.sub("(.)([A-Z][a-z]+)", r"\1_\2", type(layer).__name__)
-            ).lower()
-            count = counts[kind] = counts.get(kind, -1) + 1
-            if not layer.name:
-                found.setdefault(f"{kind}_{count}" if count else kind, layer)
-        return found
+        named: dict[str, Layer | Model] = {layer.name: layer for layer in (*self._every(), *self.layers)}
+        return chosen("A layer's name", name, named)
 
     def __str__(self) -> str:
         trained = sum(w.value.size for w in self.weights if w.spec.trainable)
@@ -235,9 +246,12 @@ class Model:
         (print_fn or print)(str(self))
 
     @property
-    def layers(self) -> list[Layer]:
-        """The layers in the order of computation; as in Keras, the input is one, but not of a Sequential."""
-        return [self.inputs.layer, *self.numbered]
+    def layers(self) -> list[Layer | Model]:
+        """Layers, and models that were called, in Keras's order, the farthest from the output first.
+
+        As in Keras, the input is one, but not of a Sequential.
+        """
+        return units(self.outputs)
 
     @property
     def numbered(self) -> list[Layer]:
@@ -253,7 +267,7 @@ class Model:
         if number > len(layers):
             return "Loss"
         layer = layers[number - 1]
-        return f"{number} {layer.name or type(layer).__name__}"
+        return f"{number} {layer.name if layer.named else type(layer).__name__}"
 
     def compile(
         self,
@@ -519,16 +533,24 @@ class Model:
     def _input_of(self, shape: Sequence[int]) -> Tensor:
         """The input, where the axes of any length have these ones."""
         layer = self.inputs.layer
-        return Tensor(InputLayer(tuple(shape), self._free, name=layer.name), (), tuple(shape))
+        other = copy(layer)
+        other.shape = tuple(shape)  # type: ignore[attr-defined]
+        return Tensor(other, (), tuple(shape))
 
     def _longer(self) -> Tensor:
         """The output where axes of any length are longer than here."""
         longer = [n + UNTIL_DATA if k in self._free else n for k, n in enumerate(self.inputs.shape)]
-        return self._applied(self._input_of(longer), {id(t.layer): t.layer for t in walk(self.outputs)})
+        return self._applied(self._input_of(longer))[id(self.outputs)]
 
     def _begin_at(self, start: Tensor) -> None:
         """Let the same layers follow another input."""
-        self._join(start, self._applied(start, {id(layer): layer for layer in self.numbered}))
+        found = self._applied(start)
+        calls: dict[int, Call] = {}
+        for t in walk(self.outputs):
+            if t.call is not None and t.call.end is not None and id(t.call.end) in found:
+                call = Call(t.call.model, found[id(t.call.start)], found[id(t.call.end)])
+                found[id(t)].call = calls.setdefault(id(t.call), call)
+        self._join(start, found[id(self.outputs)])
 
     def predict(
         self,
@@ -649,7 +671,7 @@ class Model:
 
     def reset_states(self) -> None:
         """Let the next batch start from zeros in stateful layers."""
-        for layer in self.layers:
+        for layer in self.numbered:
             layer.carried.clear()
 
     def updated(self, backend: str = "") -> None:
@@ -788,9 +810,8 @@ class Sequential(Model):
             return
         rule = "Sequential takes layers, such as nn.Dense(3), after nn.Input((features,))."
         require(isinstance(layer, Layer | Model), rule, repr(layer))
-        shape = layer.input_shape if isinstance(layer, Layer) and not self._chain else None
-        if self._source is None and shape is not None:
-            self._source = Input(tuple(shape))
+        if self._source is None and not self._chain:
+            self._source = _start_of(layer)
         self._chain.append(layer)
 
     def _rebuild(self) -> None:
@@ -804,15 +825,16 @@ class Sequential(Model):
                 self._check_loss(self.loss)
 
     @property
-    def layers(self) -> list[Layer]:
-        if self._is_built:
-            return self.numbered
-        return [layer for part in self._chain for layer in (part.layers if isinstance(part, Model) else [part])]
+    def layers(self) -> list[Layer | Model]:
+        return list(self._chain)
+
+    def _every(self) -> list[Layer]:
+        return [layer for part in self._chain for layer in (part._every() if isinstance(part, Model) else [part])]
 
     def __str__(self) -> str:
         if self._is_built:
             return super().__str__()
-        kinds = ", ".join(type(layer).__name__ for layer in self.layers) or "no layers"
+        kinds = ", ".join(type(layer).__name__ for layer in self._every()) or "no layers"
         return f"{self.name}: {kinds}; sizes follow from an Input, model.build(shape) or the first data"
 
     def _prepare(self, x: Any) -> None:
@@ -840,6 +862,19 @@ class Sequential(Model):
         raise AttributeError(f"Sequential has no {name}.{did_you_mean(name, dir(Sequential))}", name=name, obj=None)
 
 
+def _start_of(layer: Layer | Model) -> Tensor | None:
+    """An input for the first part of a Sequential, where that knows what it takes."""
+    shape: Sequence[int | None] | None = None
+    if isinstance(layer, Model):
+        if layer._is_built:
+            shape = [None if k in layer._free else n for k, n in enumerate(layer.inputs.shape)]
+    elif layer.weights and layer.joined is not None:
+        shape = layer.joined.inputs[0].shape
+    else:
+        shape = layer.input_shape
+    return None if shape is None else Input(shape)
+
+
 def _only(part: Any) -> Any:
     """The only one of a list of one."""
     return part[0] if isinstance(part, list | tuple) and len(part) == 1 else part
@@ -854,7 +889,12 @@ def clone_model(model: Model, seed: int | None = None) -> Model:
     True
     """
     layers = {id(layer): apart(layer) for layer in model.numbered}
-    return Model(model.inputs, model._applied(model.inputs, layers), model.name, model.seed if seed is None else seed)
+    outputs = model._applied(model.inputs, layers)[id(model.outputs)]
+    return Model(model.inputs, outputs, model.name, model.seed if seed is None else seed)
+
+
+def _differs_in_training(layer: Layer) -> bool:
+    return draws(layer) or (isinstance(layer, BatchNormalization) and layer.trainable)
 
 
 def _specs(t: Tensor) -> list[WeightSpec]:

@@ -88,7 +88,9 @@ class _Checking(type):
         options = {name: value for name, value in options.items() if name in parameters}
         for name, value in {**dict(zip(known, args, strict=False)), **options}.items():
             _check(cls.__name__, name, value, parameters[name].default)
-        return super().__call__(*args, **options)
+        made = super().__call__(*args, **options)
+        made.begin()
+        return made
 
 
 @cache
@@ -99,6 +101,9 @@ def _signature(cls: Any) -> inspect.Signature:
 
 class Configured(metaclass=_Checking):
     """Base of layers and optimizers: dataclasses whose fields are the options."""
+
+    def begin(self) -> None:
+        """What is done once the options are there."""
 
     def config(self) -> dict[str, Any]:
         """The options that differ from their defaults, as plain values."""

@@ -369,7 +369,11 @@ def used_by(model: Model, tensor: Tensor, at: tuple[int, ...], *, whole: bool) -
         parts, kernels = zip(*(m for m in meetings if m), strict=True)
         sizes = tuple(part.stop - part.start for part in parts)
         small = _Meeting(
-            count, kernel_size=sizes, activation=layer.activation, use_bias=layer.use_bias, name=layer.name
+            count,
+            kernel_size=sizes,
+            activation=layer.activation,
+            use_bias=layer.use_bias,
+            name=layer.name if layer.named else "",
         )
         return Used(small, ((*parts, every),), {"kernel": (*kernels, unit, every), "bias": (unit,)}, row)
     if isinstance(layer, layers.Resizing):

@@ -25,7 +25,7 @@ def draw_network(model: Model, path: Path, *, shapes: bool, names: bool, activat
         taken[row] = column + 1
         layer = t.layer
         lines = [type(layer).__name__.removesuffix("Layer") if isinstance(layer, InputLayer) else type(layer).__name__]
-        lines += [layer.name] if names and layer.name else []
+        lines += [layer.name] if names and layer.named else []
         activation = getattr(layer, "activation", None)
         lines += [str(activation)] if activations and activation else []
         lines += [" x ".join(map(str, t.shape))] if shapes else []

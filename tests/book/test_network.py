@@ -75,7 +75,7 @@ def test_gradients_that_decimals_would_round_to_zero_are_written_with_powers(tmp
     assert {rule.dxf.numFmt.formatCode for _, rule in powers} == {"0.0E+00"}
     gradients = {where for where, rule in powers if rule.formula == ["1e-300", "0.0001"]}
     assert gradients == {where for where, rule in powers if rule.formula == ["-0.0001", "-1e-300"]}
-    assert all(sheet[where.split(":")[0]].number_format == "0.00000" for where in gradients)
+    assert all(sheet[where.split()[0].split(":")[0]].number_format == "0.00000" for where in gradients)
     assert len(gradients) > 2
 
 

@@ -165,6 +165,41 @@ inner = keras.Model(model.layers[0].output, model.layers[2].output)
 alike(model)
 result += inner.predict(x, verbose=0).ravel().tolist()
 """,
+    "the order of branches": """
+i = keras.Input((4,))
+a = layers.Dense(2, activation="tanh")(i)
+b = layers.Dense(3, activation="tanh")(i)
+c = layers.Dense(5, activation="tanh")(a)
+d = layers.Add()([layers.Dense(3)(c), b])
+model = keras.Model(i, layers.Dense(1)(layers.Concatenate()([b, c, layers.Dense(2)(d)])))
+result = alike(model).predict(x, verbose=0).ravel().tolist() + [w.shape[-1] for w in model.get_weights()]
+""",
+    "models of models": """
+keras.utils.clear_session()
+i = keras.Input((4,))
+both = keras.Model(i, layers.Concatenate()([layers.Dense(2, activation="tanh")(i), layers.Dense(3)(i)]), name="both")
+twice = keras.Sequential([keras.Input((5,)), layers.Dense(5, activation="relu"), layers.Dense(5)])
+j = keras.Input((4,))
+first = both(layers.Dense(4)(j))
+second = both(j)
+model = keras.Model(j, layers.Dense(1)(layers.Add()([twice(first), second])))
+alike(model)
+model.get_layer("both").trainable = False
+model.compile(optimizers.SGD(0.1), "mse")
+result = model.fit(x, z, epochs=2, shuffle=False, verbose=0).history["loss"]
+result += [len(model.layers), len(model.trainable_weights), len(twice.layers), len(model.get_layer("both").layers)]
+result += [w.shape[-1] for w in model.get_weights()] + model.get_layer("both").predict(x, verbose=0).ravel().tolist()
+chain = keras.Sequential([both, twice])
+head, tail = chain.layers
+result += [head.count_params(), tail.count_params(), chain.count_params(), len(chain.get_weights())]
+""",
+    "names of layers": """
+keras.utils.clear_session()
+stack = [layers.Dense(3), layers.Dense(2, name="mine"), layers.BatchNormalization(), layers.LSTM(2),
+    layers.Conv2D(1, 2),
+    layers.GlobalAveragePooling1D(), layers.Dense(4), layers.ReLU(), layers.SimpleRNN(2), layers.GRU(2)]
+result = [float(sum(map(ord, layer.name)) + len(layer.name)) for layer in stack]
+""",
     "short names": """
 stack = [layers.Conv2D(2, 2, data_format="channels_last"), layers.MaxPool2D(2), layers.GlobalAvgPool2D()]
 model = keras.Sequential([keras.Input((6, 6, 1)), *stack, layers.Dense(1)])

@@ -23,7 +23,10 @@ def backend_named(name: object) -> str:
 
 
 def clear_session() -> None:
-    """Keras's way to forget all models; here nothing outlives its model, so there is nothing to do."""
+    """Keras's way to forget all models. Here nothing outlives its model but the count of layers, which begins anew."""
+    from simulator.nn.layer import made
+
+    made.clear()
 
 
 def precision_of(backend: str) -> Any:
