@@ -124,7 +124,7 @@ class _Architecture:
     def __init__(self, model: Model, batch_size: int) -> None:
         self.model, self.sheet = model, Sheet(ARCHITECTURE, "#D97706")
         self.tensors = [model.inputs, *(t for t in model.walk() if t.inputs)]
-        places = PLACES[max(len(t.shape) for t in self.tensors) - 1]
+        places = PLACES[max(len(t.sizes) for t in self.tensors) - 1]
         windows = [w for t in self.tensors for w in _windows(t.layer)]
         self.square = all(len(set(w)) == 1 for w in windows)
         enlarged = any(isinstance(t.layer, layers.Conv2DTranspose) for t in self.tensors)
@@ -244,7 +244,7 @@ class _Architecture:
         return next((rule for types, rule in rules.items() if isinstance(layer, types)), self.other)
 
     def input(self, tensor: Tensor, before: Sequence[Made]) -> Made:
-        *places, channels = tensor.shape
+        *places, channels = tensor.sizes
         shape = [self.option(name, n) for name, n in zip(self.shape, places, strict=False)]
         return Made(shape, self.option(self.shape[-1], channels), self.start(bool(places)))
 
@@ -320,7 +320,7 @@ class _Architecture:
         assert isinstance(layer, Recurrent)
         units, gates = self.option("filters, units", layer.units), constant(layer.gates)
         parts = [product(gates, x.channels, units), product(gates, units, units)]
-        biases = sum(len(spec.shape) == 1 for spec in layer.weights_of(tensor.inputs[0].shape))
+        biases = sum(len(spec.shape) == 1 for spec in layer.weights_of(tensor.inputs[0].sizes))
         parameters = total(*parts, *[product(gates, units)] * biases)
         work = total(*(product(x.places[0], part) for part in parts))
         return Made(x.places if layer.return_sequences else [], units, [], parameters, work)
@@ -340,12 +340,12 @@ class _Architecture:
 
     def resizing(self, tensor: Tensor, before: Sequence[Made]) -> Made:
         """What is seen from here on is counted in places of the new size."""
-        sizes = [self.option(name, n) for name, n in zip(self.shape, tensor.shape[:-1], strict=False)]
+        sizes = [self.option(name, n) for name, n in zip(self.shape, tensor.sizes[:-1], strict=False)]
         return Made(sizes, before[0].channels, self.start(True))
 
     def concatenated(self, tensor: Tensor, before: Sequence[Made]) -> Made:
         made, axis = self.other(tensor, before), getattr(tensor.layer, "axis", -1)
-        if axis in (-1, len(tensor.shape)):
+        if axis in (-1, len(tensor.sizes)):
             made = Made(before[0].places, total(*(x.channels for x in before)), joined_sight(before))
         return made
 
@@ -353,9 +353,9 @@ class _Architecture:
         """A layer that keeps the shape; sizes and weights of any other stand here as they are."""
         count = sum(w.value.size for w in self.model.by_layer.get(id(tensor.layer), ()))
         parameters = constant(count) if count else None
-        if all(t.shape == tensor.shape for t in tensor.inputs):
+        if all(t.sizes == tensor.sizes for t in tensor.inputs):
             return Made(before[0].places, before[0].channels, joined_sight(before), parameters)
-        *places, channels = map(constant, tensor.shape)
+        *places, channels = map(constant, tensor.sizes)
         return Made(places, channels, [], parameters)
 
     # Answers

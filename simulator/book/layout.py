@@ -45,7 +45,7 @@ class Plan:
 
 def check_model(model: Model, samples: int, count: int) -> None:
     """Raises LayoutError when the results of the layers and the weights alone are too many, before they are traced."""
-    _check_cells(samples * sum(math.prod(t.shape) for t in walk(model.outputs)) + model.count_params(), count)
+    _check_cells(samples * sum(math.prod(t.sizes) for t in walk(model.outputs)) + model.count_params(), count)
 
 
 def check_size(step: Step, count: int) -> None:

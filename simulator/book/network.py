@@ -88,9 +88,9 @@ def suffix_of(model: Model, against: Model) -> str:
     """What ends the names of the other network's sheets. Raises SettingError when the two can't be compared."""
     require(against.loss == model.loss, "Two networks are compared by one loss.", f"{model.loss}, {against.loss}")
     require(
-        against.inputs.shape == model.inputs.shape and against.outputs.shape == model.outputs.shape,
+        against.inputs.sizes == model.inputs.sizes and against.outputs.sizes == model.outputs.sizes,
         "Two networks are compared on the same data.",
-        f"{model.inputs.shape} to {model.outputs.shape}, {against.inputs.shape} to {against.outputs.shape}",
+        f"{model.inputs.sizes} to {model.outputs.sizes}, {against.inputs.sizes} to {against.outputs.sizes}",
     )
     label = against.name
     good = 0 < len(label) <= LONGEST_LABEL and label.replace(" ", "").isalnum() and label != model.name

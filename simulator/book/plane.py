@@ -77,7 +77,7 @@ class Scene:
 def has_plane(model: Model) -> bool:
     """Whether the model maps two measured numbers to one, neither classes nor steps of a sequence."""
     other = any(isinstance(layer, Embedding | Recurrent) for layer in model.numbered)
-    return model.inputs.shape == (2,) and model.outputs.shape == (1,) and not other
+    return model.inputs.sizes == (2,) and model.outputs.sizes == (1,) and not other
 
 
 def square_around(X: Array) -> tuple[float, float]:

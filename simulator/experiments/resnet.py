@@ -16,7 +16,7 @@ def block(x: Tensor, filters: int, strides: int) -> Tensor:
     """Two convolutions beside a shortcut, which has a 1x1 convolution where the shape changes."""
     y = nn.ReLU()(normalized(nn.Conv2D(filters, 3, strides=strides, padding="same")(x)))
     y = normalized(nn.Conv2D(filters, 3, padding="same")(y))
-    shortcut = x if y.shape == x.shape else nn.Conv2D(filters, 1, strides=strides, name="shortcut 1x1")(x)
+    shortcut = x if y.sizes == x.sizes else nn.Conv2D(filters, 1, strides=strides, name="shortcut 1x1")(x)
     return nn.ReLU()(nn.Add()([y, shortcut]))
 
 

@@ -61,7 +61,7 @@ class RandomFlip(_Moved):
 
     >>> from simulator.nn import Input
     >>> RandomFlip("horizontal")(Input((28, 28, 1))).shape
-    (28, 28, 1)
+    (None, 28, 28, 1)
     """
 
     mode: str = "horizontal_and_vertical"
@@ -92,7 +92,7 @@ class RandomRotation(_Moved):
 
     >>> from simulator.nn import Input
     >>> RandomRotation(0.05)(Input((28, 28, 1))).shape
-    (28, 28, 1)
+    (None, 28, 28, 1)
     """
 
     factor: Any = None
@@ -125,7 +125,7 @@ class RandomZoom(_Moved):
 
     >>> from simulator.nn import Input
     >>> RandomZoom(0.1)(Input((28, 28, 1))).shape
-    (28, 28, 1)
+    (None, 28, 28, 1)
     """
 
     height_factor: Any = None

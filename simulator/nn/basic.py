@@ -61,7 +61,7 @@ def Input(
     precision.
 
     >>> Input((2,)).shape
-    (2,)
+    (None, 2)
     """
     good = isinstance(shape, tuple | list) and all(n is None or (is_whole(n) and n > 0) for n in shape)
     good = good and (0 < len(shape) < 4) and (shape[-1] is not None or len(shape) == 1)
@@ -77,7 +77,7 @@ class Dense(Layer):
     """activation(x @ W + b), on the last axis. W (D, units), b (units).
 
     >>> Dense(3)(Input((2,))).shape
-    (3,)
+    (None, 3)
     """
 
     units: int = 0
@@ -380,7 +380,7 @@ class Rescaling(Layer):
     """x * scale + offset.
 
     >>> Rescaling(1 / 255)(Input((28, 28, 1))).shape
-    (28, 28, 1)
+    (None, 28, 28, 1)
     """
 
     scale: float = 1.0

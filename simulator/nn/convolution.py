@@ -68,7 +68,7 @@ class Conv1D(_Convolution):
 
     >>> from simulator.nn import Input
     >>> Conv1D(4, 3)(Input((10, 2))).shape
-    (8, 4)
+    (None, 8, 4)
     """
 
     axes: ClassVar[int] = 1
@@ -80,7 +80,7 @@ class Conv2D(_Convolution):
 
     >>> from simulator.nn import Input
     >>> Conv2D(6, 3, padding="same")(Input((8, 8, 1))).shape
-    (8, 8, 6)
+    (None, 8, 8, 6)
     """
 
     axes: ClassVar[int] = 2
@@ -94,7 +94,7 @@ class Conv2DTranspose(_Convolution):
 
     >>> from simulator.nn import Input
     >>> Conv2DTranspose(6, 3, strides=2, padding="same")(Input((8, 8, 1))).shape
-    (16, 16, 6)
+    (None, 16, 16, 6)
     """
 
     axes: ClassVar[int] = 2

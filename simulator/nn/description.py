@@ -116,7 +116,7 @@ def describe(model: Model, epochs: int, batch_size: int | None = None, *, forwar
 
 def table_of(model: Model) -> dict[str, Any]:
     """A model as plain values: network, layers and, where it is compiled, training. `model_of` reads it."""
-    network = {"name": model.name, "seed": model.seed, "input": model.inputs.shape}
+    network = {"name": model.name, "seed": model.seed, "input": model.inputs.sizes}
     network["input_name"] = model.inputs.layer.name
     if isinstance(model, Sequential):
         network["sequential"] = True

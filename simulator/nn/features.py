@@ -17,7 +17,7 @@ class Features(Layer):
 
     >>> from simulator.nn import Input
     >>> Features(("x1^2", "x2^2"))(Input((2,))).shape
-    (2,)
+    (None, 2)
     """
 
     names: tuple[str, ...] = ("x1", "x2")

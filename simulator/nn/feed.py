@@ -223,9 +223,9 @@ def batch_checked(batch_size: int | None) -> int:
 
 def inputs_of(model: Model, x: ArrayLike, of: str = "", dtype: Any = np.float32) -> Array:
     """Inputs (N, ...) in dtype, or as they are when they hold whole numbers. Raises ShapeError or SettingError."""
-    array = of_rank(np.asarray(x), model.inputs.shape)
+    array = of_rank(np.asarray(x), model.inputs.sizes)
     require(array.dtype.kind in "fiub", f"X{of} must be numbers in rows of one length.", f"{array.dtype}")
-    wanted = model.inputs.shape
+    wanted = model.inputs.sizes
     if array.shape[1:] != wanted or len(array) < 1:
         layer = next((t.layer for t in model.walk() if model.inputs in t.inputs), None)
         name = type(layer).__name__ if layer is not None else "the network"
@@ -300,7 +300,7 @@ def _weights(model: Model, sample_weight: ArrayLike, samples: int, of: str) -> A
     weights = np.asarray(sample_weight)
     require(weights.dtype.kind in "fiub", f"sample_weight{of} must be numbers.", f"{weights.dtype}")
     weights = weights.astype(np.float32)
-    whole = (samples, *model.outputs.shape[:-1])
+    whole = (samples, *model.outputs.sizes[:-1])
     weights = weights[..., 0] if weights.shape == (*whole, 1) else weights
     if weights.shape not in ((samples,), whole):
         wanted = f"({samples},)" if len(whole) == 1 else f"({samples},) or {whole}"

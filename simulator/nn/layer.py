@@ -45,8 +45,13 @@ class Tensor:
 
     layer: Layer
     inputs: tuple[Tensor, ...] = field(repr=False)  # a network with branches has as many texts as paths
-    shape: Shape
+    sizes: Shape  # of one sample
     call: Call | None = field(default=None, repr=False)  # the outermost one that it is part of
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """Keras's: sizes after a None for the samples of a batch."""
+        return (None, *self.sizes)
 
     def __add__(self, other: Tensor) -> Tensor:
         """The layer Add of both."""
@@ -183,7 +188,7 @@ class Layer(Configured):
                 )
         if len(tensors) != 1 and not self.joins:
             raise ShapeError(f"{type(self).__name__} takes one input. Received: {len(tensors)}. Join them with nn.Add.")
-        return Tensor(self, tensors, self.shape_of(*(t.shape for t in tensors)))
+        return Tensor(self, tensors, self.shape_of(*(t.sizes for t in tensors)))
 
     def _answers(self, x: NDArray[Any], training: bool | None) -> NDArray[Any]:
         from simulator.nn.basic import Input

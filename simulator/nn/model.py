@@ -103,11 +103,11 @@ class Model:
                 require(here == there, rule, f"those of {type(t.layer).__name__}", advice)
         rng = np.random.default_rng(self.seed)
         once = {id(t.layer): t for t in walk(outputs) if t.inputs}.values()
-        asked = (spec for t in once for spec in t.layer.weights_of(*(source.shape for source in t.inputs)))
+        asked = (spec for t in once for spec in t.layer.weights_of(*(source.sizes for source in t.inputs)))
         total = sum(math.prod(spec.shape) for spec in asked)
         require_free((MODEL + NUMBER) * total, f"A network of {total:,} weights")
         for tensor in walk(outputs):
-            layer, shapes = tensor.layer, [t.shape for t in tensor.inputs]
+            layer, shapes = tensor.layer, [t.sizes for t in tensor.inputs]
             if isinstance(layer, InputLayer):
                 layer.joined = tensor
                 continue
@@ -221,8 +221,8 @@ class Model:
         trained = sum(w.value.size for w in self.weights if w.spec.trainable)
         count = self.count_params()
         lines = [f"{self.name}: {count:,} parameters" + (f", {trained:,} of them trained" if trained < count else "")]
-        shapes = {id(t.layer): t.shape for t in walk(self.outputs)}
-        longer = {id(t.layer): t.shape for t in walk(self._longer())} if self._free else shapes
+        shapes = {id(t.layer): t.sizes for t in walk(self.outputs)}
+        longer = {id(t.layer): t.sizes for t in walk(self._longer())} if self._free else shapes
         for layer in self.numbered:
             number, count = self.numbers[id(layer)], sum(w.value.size for w in self.by_layer[id(layer)])
             sizes = zip(shapes[id(layer)], longer[id(layer)], strict=True)
@@ -345,11 +345,11 @@ class Model:
 
     def inputs_checked(self, X: ArrayLike) -> Array:
         """X in float64. Raises ShapeError or SettingError when it doesn't fit the input."""
-        x = of_rank(numbers_in(X, "X"), self.inputs.shape)
-        if x.shape[1:] != self.inputs.shape or len(x) < 1:
+        x = of_rank(numbers_in(X, "X"), self.inputs.sizes)
+        if x.shape[1:] != self.inputs.sizes or len(x) < 1:
             raise ShapeError(
-                f"X must be samples of shape {self.inputs.shape}. Received: an array {x.shape}. "
-                f"Give it the shape (N, {', '.join(map(str, self.inputs.shape))})."
+                f"X must be samples of shape {self.inputs.sizes}. Received: an array {x.shape}. "
+                f"Give it the shape (N, {', '.join(map(str, self.inputs.sizes))})."
             )
         for tensor in walk(self.outputs):
             if isinstance(tensor.layer, Embedding):
@@ -358,7 +358,7 @@ class Model:
 
     def label_shape(self, samples: int) -> tuple[int, ...]:
         """The shape of Y that the loss wants for so many samples."""
-        shape = (samples, *self.outputs.shape)
+        shape = (samples, *self.outputs.sizes)
         return shape[:-1] if self._loss().labels == "classes" else shape
 
     def labels_checked(self, Y: ArrayLike, samples: int, what: str = "Y") -> Array:
@@ -371,13 +371,13 @@ class Model:
         if y.shape != shape:
             advice = "Check the last layer's units."
             if kind == "classes":
-                hot = y.shape == (samples, *self.outputs.shape)
+                hot = y.shape == (samples, *self.outputs.sizes)
                 advice = "Rows of zeros with a 1 go with categorical_crossentropy." if hot else "Give class numbers."
             elif kind == "one-hot" and y.shape in (shape[:-1], (*shape[:-1], 1)):
                 advice = "Class numbers go with sparse_categorical_crossentropy, or through utils.to_categorical."
             raise ShapeError(f"{self.loss} needs labels of shape {shape}. Received: an array {y.shape}. {advice}")
         if kind == "classes":
-            classes_checked(y, self.outputs.shape[-1], f"Labels of {self.loss}")
+            classes_checked(y, self.outputs.sizes[-1], f"Labels of {self.loss}")
         if kind == "bits":
             outside = y[(y < 0) | (y > 1)]
             require(not outside.size, f"{self.loss} needs labels from 0 to 1.", f"{outside[0] if outside.size else ''}")
@@ -512,7 +512,7 @@ class Model:
         """Take from the data what the model doesn't know yet: sizes of the input that are None."""
         if not self._free:
             return
-        shape = self.inputs.shape
+        shape = self.inputs.sizes
         sizes = numbers_in(x.samples() if isinstance(x, DataSet) else x[:1], "X").shape[1:]
         if len(sizes) == len(shape) - 1 and shape[-1] == 1:
             sizes += (1,)
@@ -539,7 +539,7 @@ class Model:
 
     def _longer(self) -> Tensor:
         """The output where axes of any length are longer than here."""
-        longer = [n + UNTIL_DATA if k in self._free else n for k, n in enumerate(self.inputs.shape)]
+        longer = [n + UNTIL_DATA if k in self._free else n for k, n in enumerate(self.inputs.sizes)]
         return self._applied(self._input_of(longer))[id(self.outputs)]
 
     def _begin_at(self, start: Tensor) -> None:
@@ -850,7 +850,7 @@ class Sequential(Model):
 
     def __call__(self, x: Any, training: bool | None = None) -> Any:
         if isinstance(x, Tensor):
-            self.build(x.shape)
+            self.build(x.sizes)
         return super().__call__(x, training)
 
     def __getattr__(self, name: str) -> Any:
@@ -867,9 +867,9 @@ def _start_of(layer: Layer | Model) -> Tensor | None:
     shape: Sequence[int | None] | None = None
     if isinstance(layer, Model):
         if layer._is_built:
-            shape = [None if k in layer._free else n for k, n in enumerate(layer.inputs.shape)]
+            shape = [None if k in layer._free else n for k, n in enumerate(layer.inputs.sizes)]
     elif layer.weights and layer.joined is not None:
-        shape = layer.joined.inputs[0].shape
+        shape = layer.joined.inputs[0].sizes
     else:
         shape = layer.input_shape
     return None if shape is None else Input(shape)
@@ -899,7 +899,7 @@ def _differs_in_training(layer: Layer) -> bool:
 
 def _specs(t: Tensor) -> list[WeightSpec]:
     """The weights of the layer that a tensor comes from, as they are to be trained now."""
-    return t.layer.specs_of(*(source.shape for source in t.inputs)) if t.inputs else []
+    return t.layer.specs_of(*(source.sizes for source in t.inputs)) if t.inputs else []
 
 
 def _from_zeros(step: Step) -> Step:

@@ -139,7 +139,7 @@ def place_of(model: Model, x: Any, y: Any, layer: int | str, at: Sequence[int]) 
     >>> [compared.node.name for compared in place.compared]
     ['A1', 'dx', 'dW1', 'db1']
     """
-    shape = model.inputs.shape
+    shape = model.inputs.sizes
     found = np.asarray(x, dtype=float)
     xs = model.inputs_checked(found if found.ndim > len(shape) else found[None])
     require(len(xs) == 1, "A place belongs to one sample.", f"{len(xs)} samples")
@@ -180,13 +180,13 @@ def _tensor_of(model: Model, layer: int | str) -> Tensor:
 
 
 def _check_at(model: Model, tensor: Tensor, at: tuple[int, ...]) -> None:
-    title, shape = model.title_of(model.numbers[id(tensor.layer)]), tensor.shape
+    title, shape = model.title_of(model.numbers[id(tensor.layer)]), tensor.sizes
     axes: tuple[tuple[int, ...], ...] = (shape,)
     if isinstance(tensor.layer, Recurrent):
-        shape = (tensor.inputs[0].shape[0], tensor.layer.units)
+        shape = (tensor.inputs[0].sizes[0], tensor.layer.units)
         axes = shape, shape[:1]
     elif isinstance(tensor.layer, Bidirectional):
-        shape = (tensor.inputs[0].shape[0], len(DIRECTIONS) * tensor.layer.layer.units)
+        shape = (tensor.inputs[0].sizes[0], len(DIRECTIONS) * tensor.layer.layer.units)
         axes = (shape,)
     fits = any(len(at) == len(a) and all(is_whole(i) and 0 <= i < n for i, n in zip(at, a, strict=True)) for a in axes)
     asked = "STEP,UNIT or STEP" if len(axes) > 1 else f"{len(shape)} {'number' if len(shape) == 1 else 'numbers'}"
@@ -282,7 +282,7 @@ def _entry(draft: _Draft) -> Place:
         kind = "pile" if value.ndim == 3 else ""
         name = "x" if len(used.inputs) == 1 else f"x{k}"
         xs.append(draft.given(name, value[None], "what the place uses of the layer's input", kind))
-    specs = {w.name: w for w in tensor.layer.weights_of(*(t.shape for t in tensor.inputs))}
+    specs = {w.name: w for w in tensor.layer.weights_of(*(t.sizes for t in tensor.inputs))}
     weights = {name: draft.weight(spec, used.weights[name]) for name, spec in specs.items()}
     at = draft.expressions(Expressions, weights)
     a = used.layer.call(at, *xs)
@@ -338,12 +338,12 @@ def _loss(draft: _Draft, p: E) -> E:
 
 def used_by(model: Model, tensor: Tensor, at: tuple[int, ...], *, whole: bool) -> Used:
     """What a place of a layer uses; whole says that it is to have all units. Raises SettingError for other layers."""
-    layer, shape = tensor.layer, tensor.inputs[0].shape
+    layer, shape = tensor.layer, tensor.inputs[0].sizes
     every, *before = slice(None), *at[:-1]
     unit: Part = slice(at[-1], at[-1] + 1)
     if whole or getattr(layer, "activation", None) == "softmax" or isinstance(layer, layers.LayerNormalization):
         unit = every
-    count = tensor.shape[-1] if unit == every else 1
+    count = tensor.sizes[-1] if unit == every else 1
     row = (*before, unit)
     if isinstance(layer, COPIES):
         raise SettingError(_handed_on(model, tensor, at))
@@ -377,7 +377,7 @@ def used_by(model: Model, tensor: Tensor, at: tuple[int, ...], *, whole: bool) -
         )
         return Used(small, ((*parts, every),), {"kernel": (*kernels, unit, every), "bias": (unit,)}, row)
     if isinstance(layer, layers.Resizing):
-        axes = zip(shape, tensor.shape, at[:2], strict=False)
+        axes = zip(shape, tensor.sizes, at[:2], strict=False)
         near = [_near(neighbours_of(n, new, layer.interpolation), i) for n, new, i in axes]
         blend = _Blend(1, 1, layer.interpolation, near=[one for _, one in near])
         return Used(blend, ((*(part for part, _ in near), unit),), {}, row)
@@ -439,14 +439,14 @@ def _handed_on(model: Model, tensor: Tensor, at: tuple[int, ...]) -> str:
     """Which place a layer that computes nothing has its number from."""
     layer, source, there = tensor.layer, tensor.inputs[0], at
     if isinstance(layer, layers.Flatten | layers.Reshape):
-        flat = np.ravel_multi_index(at, tensor.shape)
-        there = tuple(int(i) for i in np.unravel_index(flat, source.shape))
+        flat = np.ravel_multi_index(at, tensor.sizes)
+        there = tuple(int(i) for i in np.unravel_index(flat, source.sizes))
     elif isinstance(layer, layers.Concatenate):
         axis = layer.axis % len(at) if layer.axis < 0 else layer.axis - 1
         for source in tensor.inputs:
-            if there[axis] < source.shape[axis]:
+            if there[axis] < source.sizes[axis]:
                 break
-            there = (*there[:axis], there[axis] - source.shape[axis], *there[axis + 1 :])
+            there = (*there[:axis], there[axis] - source.sizes[axis], *there[axis + 1 :])
     title = model.title_of(model.numbers[id(layer)])
     came = ",".join(map(str, there))
     rule = f"{title} hands on what it gets, so there is nothing to compute at {','.join(map(str, at))}."
@@ -469,7 +469,7 @@ class _OneStep(Expressions):
 
 def _moment(draft: _Draft) -> Place:
     """One step of a recurrent layer, or of one of both directions: all units, or one of them."""
-    tensor, steps = draft.tensor, draft.tensor.inputs[0].shape[0]
+    tensor, steps = draft.tensor, draft.tensor.inputs[0].sizes[0]
     layer, which, t, *units = tensor.layer, 0, draft.at[0] + 1, *draft.at[1:]
     name, short = "", ""
     if isinstance(layer, Bidirectional):
@@ -489,7 +489,7 @@ def _moment(draft: _Draft) -> Place:
     advice = f"Show the whole step: --at {draft.at[0]}." if not name else "Choose another layer."
     require(not (alone and resets_first), rule, f"unit {draft.at[-1]}", advice)
     columns = slice(units[0], None, h) if alone else slice(None)  # a column per gate
-    specs = tensor.layer.weights_of(tensor.inputs[0].shape)
+    specs = tensor.layer.weights_of(tensor.inputs[0].sizes)
     weights = {
         spec.name: draft.weight(spec, (slice(None), columns) if len(spec.shape) == 2 else (columns,))
         for spec in specs

@@ -169,7 +169,7 @@ class Bidirectional(Layer):
 
     >>> from simulator.nn import Input
     >>> Bidirectional(LSTM(4, return_sequences=True))(Input((7, 2))).shape
-    (7, 8)
+    (None, 7, 8)
     """
 
     layer: Any = None

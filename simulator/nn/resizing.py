@@ -19,7 +19,7 @@ class Resizing(Layer):
 
     >>> from simulator.nn import Input
     >>> Resizing(224, 224)(Input((28, 28, 1))).shape
-    (224, 224, 1)
+    (None, 224, 224, 1)
     """
 
     height: int = 0

@@ -11,11 +11,12 @@ from simulator.nn.option import is_whole, require
 _state: dict[str, np.random.Generator] = {}
 
 
-def set_random_seed(seed: int) -> None:
+def set_random_seed(seed: int | None) -> None:
     """From here on every model that is given no seed has another one, and the same ones come in every run of a script.
 
     Without it such models have the seed 0, and two of one architecture begin alike. Python's and NumPy's own
-    generators are seeded too, for data that a script draws. Raises SettingError unless seed is a whole number from 0.
+    generators are seeded too, for data that a script draws. None goes back to the seed 0 for all. Raises SettingError
+    unless seed is a whole number from 0.
 
     >>> from simulator import nn
     >>> def firsts():
@@ -24,7 +25,11 @@ def set_random_seed(seed: int) -> None:
     >>> first, second = firsts()
     >>> bool(first != second), [first, second] == firsts()
     (True, True)
+    >>> set_random_seed(None)
     """
+    _state.clear()
+    if seed is None:
+        return
     require(is_whole(seed) and 0 <= seed < 2**32, "A seed is a whole number from 0 to below 2^32.", repr(seed))
     random.seed(seed)
     np.random.seed(seed)

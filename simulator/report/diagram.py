@@ -28,7 +28,7 @@ def draw_network(model: Model, path: Path, *, shapes: bool, names: bool, activat
         lines += [layer.name] if names and layer.named else []
         activation = getattr(layer, "activation", None)
         lines += [str(activation)] if activations and activation else []
-        lines += [" x ".join(map(str, t.shape))] if shapes else []
+        lines += [" x ".join(map(str, t.sizes))] if shapes else []
         boxes.append(Box("\n".join(lines), row, column))
     places = {id(t): k for k, t in enumerate(tensors)}
     arrows = [(places[id(s)], places[id(t)]) for t in tensors for s in t.inputs]

@@ -125,7 +125,7 @@ def _network_of(book: Any, path: Path, samples: int, suffix: str) -> Workbook:
         for c, value in enumerate(row)
         if isinstance(value, int | float)
     }
-    X = np.zeros((samples, *first.model.inputs.shape))
+    X = np.zeros((samples, *first.model.inputs.sizes))
     Y = None if first.forward else np.zeros(first.model.label_shape(samples))
     workbook = network_workbook(first.model, X, Y, first.epochs or 1, first.batch_size, numbers, against=against)
     missing = [at for at in workbook.given if at not in numbers]

@@ -190,7 +190,7 @@ def test_sizes_and_parameters_are_the_models_own(name: str, tmp_path: Path) -> N
     assert sum(n or 0 for n in columns["parameters"]) == model.count_params()
     places = [columns[n] for n in ("height", "steps", "width", "channels", "features") if n in columns]
     shapes = [tuple(n for n in row if n is not None) for row in zip(*places, strict=True)]
-    assert shapes == [model.inputs.shape, *(t.shape for t in model.walk() if t.inputs)]
+    assert shapes == [model.inputs.sizes, *(t.sizes for t in model.walk() if t.inputs)]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

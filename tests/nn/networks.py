@@ -51,7 +51,7 @@ def case(
             w.value = np.round(w.value + rng.uniform(-0.3, 0.3, w.value.shape), 3)
     model.compile(optimizer or nn.SGD(0.1), loss)
     X = numbers(n, *shape) if X is None else X
-    out = model.outputs.shape
+    out = model.outputs.sizes
     if model.loss == "binary_crossentropy":
         Y = bits(n, *out)
     elif model.loss == "categorical_crossentropy":

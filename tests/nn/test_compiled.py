@@ -70,7 +70,7 @@ def trained(monkeypatch: pytest.MonkeyPatch, numba: str, layers: list[Layer], th
     rng = np.random.default_rng(0)
     start = [] if layers[0].input_shape else [nn.Input((STEPS, FEATURES))]
     model = nn.Sequential([*start, *layers], seed=2)
-    x, y = (rng.normal(size=(SAMPLES, *shape)) for shape in (model.inputs.shape, model.outputs.shape))
+    x, y = (rng.normal(size=(SAMPLES, *shape)) for shape in (model.inputs.sizes, model.outputs.sizes))
     model.compile(nn.SGD(0.5), "mse")
     history = model.fit(x, y, epochs=2, batch_size=SAMPLES, shuffle=False, verbose=0)
     model.reset_states()

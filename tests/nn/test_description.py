@@ -55,7 +55,7 @@ def test_a_description_builds_the_same_network(name: str) -> None:
     def told(of: nn.Model) -> list[Any]:
         names = [t.layer.name if t.layer.named else "" for t in walk(of.outputs)]
         return [
-            (type(t.layer), t.layer.config() | {"name": name}, t.shape)
+            (type(t.layer), t.layer.config() | {"name": name}, t.sizes)
             for t, name in zip(walk(of.outputs), names, strict=True)
         ]
 
@@ -73,7 +73,7 @@ def test_data_come_from_a_csv_file(folder: Path) -> None:
 def test_data_may_stand_in_the_description(folder: Path) -> None:
     text = XOR.replace('file = "xor.csv"\nlabels = ["y"]', "inputs = [[0, 1], [1, 1]]\nlabels = [[1], [0]]")
     network = read_description(text, folder)
-    assert network.model.inputs.shape == (2,)
+    assert network.model.inputs.sizes == (2,)
 
 
 def test_weights_trained_elsewhere_are_taken(folder: Path) -> None:

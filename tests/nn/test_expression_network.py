@@ -97,7 +97,7 @@ def test_states_that_are_not_carried_are_seen(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("make", [lambda: writer("lstm", stateful=True), convnet], ids=["lstm", "convnet"])
 def test_a_resumed_run_reaches_the_same_weights(make: Callable[[], nn.Model]) -> None:
-    x, y = text() if make().inputs.shape == (T, V) else pictures()
+    x, y = text() if make().inputs.sizes == (T, V) else pictures()
     options: dict[str, Any] = {"batch_size": B, "backend": "expressions", "shuffle": True, "verbose": 0}
     whole, first, second = make(), make(), make()
     whole.fit(x, y, epochs=4, **options)
@@ -164,7 +164,7 @@ def test_what_equations_lack_is_refused(make: Callable[[], nn.Model], said: str)
     x, y = text()
     with pytest.raises(SettingError) as caught:
         model = make()
-        model.fit(x, y if model.outputs.shape[-1] > 1 else y[..., None], B, backend="expressions", verbose=0)
+        model.fit(x, y if model.outputs.sizes[-1] > 1 else y[..., None], B, backend="expressions", verbose=0)
     assert str(caught.value) == said
 
 

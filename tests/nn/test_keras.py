@@ -389,8 +389,8 @@ def test_both_backends_compute_the_same_step(name: str) -> None:
         rng = np.random.default_rng(0)
         weights = model.get_weights()
         model.set_weights([w + rng.normal(0, 0.2, w.shape) for w in weights])
-        x = rng.normal(size=(4, *model.inputs.shape)).astype(np.float32)
-        y = rng.normal(size=(4, *model.outputs.shape)).astype(np.float32)
+        x = rng.normal(size=(4, *model.inputs.sizes)).astype(np.float32)
+        y = rng.normal(size=(4, *model.outputs.sizes)).astype(np.float32)
         model.compile(nn.SGD(0.01), "mse", backend=backend)
         history = model.fit(x, y, batch_size=4, epochs=2, shuffle=False).history["loss"]
         found.append([np.array(history), *model.get_weights(), model.predict(x)])

@@ -34,7 +34,7 @@ def recurrent(optimizer: str = "rmsprop") -> nn.Model:
 
 def peak_of(model: nn.Model, batch: int) -> int:
     """The most bytes that training takes beside the model and its data, and what is loaded at the first step."""
-    x = np.ones((batch + 3, *model.inputs.shape), np.float32)
+    x = np.ones((batch + 3, *model.inputs.sizes), np.float32)
     y = np.zeros(model.label_shape(batch + 3), int)
     nn.models.clone_model(model).compile(model.optimizer, model.loss_option).fit(x[:2], y[:2], verbose=0)
     tracemalloc.start()

@@ -110,7 +110,7 @@ PLACES = [
 
 
 def verdicts(model: nn.Model, y: Any, layer: int, at: tuple[int, ...]) -> list[str]:
-    x = np.random.default_rng(0).normal(size=model.inputs.shape)
+    x = np.random.default_rng(0).normal(size=model.inputs.sizes)
     front = place_workbook(place_of(model, x, y, layer, at)).sheets[0]
     return [str(cell.value) for cell in front.cells.values() if cell.value in ("yes", "no")]
 
@@ -126,9 +126,9 @@ def test_formulas_lead_to_what_the_backend_computed(make: Any, y: Any, layer: in
 def test_every_layer_that_computes_has_places(make: Any, at: tuple[int, ...], tmp_path: Path) -> None:
     """Values and gradients beside the backend's, and a spreadsheet engine's beside the formulas' own."""
     model = make()
-    layer = 3 if len(model.numbered) == 4 and len(model.inputs.shape) == 1 else 2
+    layer = 3 if len(model.numbered) == 4 and len(model.inputs.sizes) == 1 else 2
     assert set(verdicts(model, [0.5, -1.0], layer, at)) == {"yes"}
-    x = np.random.default_rng(1).normal(size=model.inputs.shape)
+    x = np.random.default_rng(1).normal(size=model.inputs.sizes)
     assert model.trace_place(tmp_path / "place.xlsx", x, [0.5, -1.0], layer, at, engine="ironcalc").agrees
 
 
@@ -212,7 +212,7 @@ def test_what_is_no_place_is_refused(layer: int | str, at: tuple[int, ...], said
 def test_where_there_is_no_place_it_is_said(make: Any, at: tuple[int, ...], said: str) -> None:
     model = make()
     with pytest.raises(SettingError) as caught:
-        place_of(model, np.ones(model.inputs.shape), [0.5, -1.0], 2, at)
+        place_of(model, np.ones(model.inputs.sizes), [0.5, -1.0], 2, at)
     assert str(caught.value) == said
 
 
@@ -238,7 +238,7 @@ def test_the_last_layer_learns_by_the_losss_options(loss: Any, last: str | None,
 def test_engines_agree_on_the_workbook(
     model: nn.Model, y: Any, layer: int, at: tuple[int, ...], tmp_path: Path
 ) -> None:
-    x = np.random.default_rng(2).normal(size=model.inputs.shape)
+    x = np.random.default_rng(2).normal(size=model.inputs.sizes)
     done = model.trace_place(tmp_path / "place.xlsx", x, y, layer, at, engine="embedded")
     assert done.agrees
     assert (tmp_path / "place.xlsx").is_file()

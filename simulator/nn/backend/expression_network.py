@@ -63,10 +63,10 @@ class ExpressionNetwork(ArrayNetwork):
 
     def _trace(self, batch: int, learning: bool) -> Traced:
         first = next(t for t in walk(self.output) if not t.inputs)
-        x, numbers = np.empty((batch, *first.shape)), dict(self.numbers)
+        x, numbers = np.empty((batch, *first.sizes)), dict(self.numbers)
         if learning:
             self.loss_option.require_plain("Equations have")
-            loss, shape = self.loss_option.loss, (batch, *self.output.shape)
+            loss, shape = self.loss_option.loss, (batch, *self.output.sizes)
             y = np.empty(shape[:-1] if loss.labels == "classes" else shape)
             step = trace_gradients(self.output, self.model, numbers, x, y, loss, self.seed)
             assert step.cost is not None

@@ -161,7 +161,7 @@ class Network:
 
     def instead(self, layer: Layer) -> Network:
         """The same network with another layer in place of the last one, whose weights it has."""
-        end = self.until(Tensor(layer, self.output.inputs, self.output.shape))
+        end = self.until(Tensor(layer, self.output.inputs, self.output.sizes))
         return replace(end, numbers={**self.numbers, id(layer): self.numbers[id(self.output.layer)]})
 
     def entries(self, y: AnyArray, classes: int) -> int:

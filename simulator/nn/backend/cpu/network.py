@@ -165,7 +165,7 @@ class CpuNetwork(ArrayNetwork):
             self._plans = {size: plans for size, plans in self._plans.items() if size[1] != learning}
             count = max(1, min(self.threads, os.cpu_count() or 1, batch // FEWEST))
             # Of vectors there is little to do but products, which BLAS shares out: 1.2 times as fast on a Xeon
-            count = 1 if all(len(t.shape) == 1 for t in walk(self.output)) else count
+            count = 1 if all(len(t.sizes) == 1 for t in walk(self.output)) else count
             inner = [t.layer.layer if isinstance(t.layer, Bidirectional) else t.layer for t in walk(self.output)]
             cells = [layer.cell() for layer in inner if isinstance(layer, Recurrent)]
             narrow = min((cell.units for cell in cells if not runs_in_one_call(cell)), default=SHORTEST)
@@ -188,7 +188,7 @@ class CpuNetwork(ArrayNetwork):
         nodes: dict[int, Node] = {}
         for tensor in walk(self.output):
             if not tensor.inputs:
-                plan.start = nodes[id(tensor)] = Node(tensor.shape, learns=plan.keeps)
+                plan.start = nodes[id(tensor)] = Node(tensor.sizes, learns=plan.keeps)
                 continue
             number = self.numbers[id(tensor.layer)]
             alone = not plan.keeps and all(uses[id(t)] == 1 for t in tensor.inputs)

@@ -63,7 +63,7 @@ class GpuNetwork(Network):
         nodes: dict[int, Node] = {}
         for tensor in walk(self.output):
             if not tensor.inputs:
-                plan.start = nodes[id(tensor)] = Node(tensor.shape, zeros(batch, *tensor.shape))
+                plan.start = nodes[id(tensor)] = Node(tensor.sizes, zeros(batch, *tensor.sizes))
                 continue
             number = self.numbers[id(tensor.layer)]
             at = GpuOperations(plan, self.weights[number])
