@@ -23,6 +23,11 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.5) -> str:
     return f" Did you mean '{near[0]}'?" if near else ""
 
 
+def public(cls: type) -> list[str]:
+    """The names that a class is used by."""
+    return [name for name in dir(cls) if not name.startswith("_")]
+
+
 def missing(module: str, names: Sequence[str]) -> Callable[[str], NoReturn]:
     """The `__getattr__` of a module with these names: it raises AttributeError with the nearest of them, or with all.
 

@@ -52,23 +52,30 @@ class InputLayer(Layer):
 
 
 def Input(
-    shape: Sequence[int | None], batch_size: int | None = None, dtype: str | None = None, name: str | None = ""
+    shape: Sequence[int | None] | None = None,
+    batch_size: int | None = None,
+    dtype: str | None = None,
+    name: str | None = "",
+    batch_shape: Sequence[int | None] | None = None,
 ) -> Tensor:
     """The input of a network. shape is that of one sample, without the number of samples.
 
-    An axis that is None has any length: that of the data, and other data may have another one. batch_size and dtype
-    are Keras's, and nothing depends on them: batches have the size that `fit` is given, and numbers the backend's
-    precision.
+    An axis that is None has any length: that of the data, and other data may have another one. batch_shape has the
+    number of samples too. It, batch_size and dtype are Keras's, and nothing depends on them: batches have the size that
+    `fit` is given, and numbers the backend's precision.
 
     >>> Input((2,)).shape
     (None, 2)
     """
+    if shape is None and isinstance(batch_shape, tuple | list):
+        shape = batch_shape[1:]
     good = isinstance(shape, tuple | list) and all(n is None or (is_whole(n) and n > 0) for n in shape)
-    good = good and (0 < len(shape) < 4) and (shape[-1] is not None or len(shape) == 1)
+    sizes: Sequence[int | None] = shape if good and shape else ()
+    good = 0 < len(sizes) < 4 and (sizes[-1] is not None or len(sizes) == 1)
     rule = "Input takes the shape of one sample, such as (2,), with up to 3 axes; None is any length of the first ones."
     require(good, rule, repr(shape))
-    free = tuple(k for k, n in enumerate(shape) if n is None)
-    layer = InputLayer(tuple(UNTIL_DATA if n is None else n for n in shape), free, name=name or "")
+    free = tuple(k for k, n in enumerate(sizes) if n is None)
+    layer = InputLayer(tuple(UNTIL_DATA if n is None else n for n in sizes), free, name=name or "")
     return Tensor(layer, (), layer.shape)
 
 
@@ -96,7 +103,7 @@ class Dense(Layer):
     def shape_of(self, *inputs: Shape) -> Shape:
         (x,) = inputs
         if len(x) > 2:
-            self.needs(1, x, "a vector or a sequence of vectors; flatten images first")
+            self.needs(1, x, "a vector or a sequence of vectors", "Put Flatten() before it.")
         return (*x[:-1], self.units)
 
     def weights_of(self, *inputs: Shape) -> list[WeightSpec]:
@@ -177,7 +184,7 @@ class Flatten(Layer):
 
 @dataclass(eq=False)
 class Reshape(Layer):
-    """The same numbers in another shape."""
+    """The same numbers in another shape; one of its sizes may be -1, which follows from the others."""
 
     target_shape: Shape = ()
 
@@ -188,6 +195,9 @@ class Reshape(Layer):
 
     def shape_of(self, *inputs: Shape) -> Shape:
         target = self.target_shape
+        if -1 in target and target.count(-1) == 1:
+            rest = -math.prod(target)
+            target = tuple(math.prod(inputs[0]) // max(rest, 1) if n == -1 else n for n in target)
         if math.prod(target) != math.prod(inputs[0]):
             raise ShapeError(
                 f"Reshape keeps the number of entries. Received: {inputs[0]} to {target}. Check the product."
@@ -195,7 +205,7 @@ class Reshape(Layer):
         return target
 
     def call(self, at: Operations[T], *x: T) -> T:
-        return at.reshaped(x[0], self.target_shape)
+        return at.reshaped(x[0], self.shape_of(at.shape(x[0])))
 
 
 @dataclass(eq=False)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import math
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from simulator.errors import ModelError, SettingError
+import numpy as np
+
+from simulator.errors import ModelError, SettingError, did_you_mean
 from simulator.files import append, replacing, require_place
 from simulator.nn.option import Configured, one_of, require
 
@@ -83,17 +87,27 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
 
 
-def _improves(monitor: str, mode: str) -> Callable[[float, float, float], bool]:
+def _improves(callback: Any) -> Callable[[float, float, float], bool]:
     """Whether a value is better than another one by more than so much."""
+    monitor, mode = callback.monitor, callback.mode
     one_of("mode", mode, ("auto", "min", "max"))
-    up = mode == "max" or (mode == "auto" and any(w in monitor for w in ("acc", "precision", "recall")))
+    up: bool | None = mode == "max"
+    name = monitor.removeprefix("val_")
+    if mode == "auto" and name != "loss":
+        metrics = getattr(getattr(callback, "model", None), "metrics", ())
+        up = next((metric.rises for metric in metrics if metric.name == name), False)
+        rule, advice = "Of a metric of your own you say what is better.", "Give mode='max' or mode='min'."
+        require(up is not None, rule, f"monitor='{monitor}'", advice)
     return (lambda new, old, by: new > old + by) if up else (lambda new, old, by: new < old - by)
 
 
-def _monitored(monitor: str, logs: Mapping[str, float] | None) -> float:
-    logs = logs or {}
-    require(monitor in logs, f"monitor is one of {', '.join(logs)}.", f"'{monitor}'", "val_ needs validation data.")
-    return logs[monitor]
+def _monitored(callback: Any, logs: Mapping[str, float] | None) -> float | None:
+    """The number that is watched. As in Keras a training without it goes on, with a warning: then it is None."""
+    logs, monitor = logs or {}, callback.monitor
+    if monitor not in logs:
+        said = f"{type(callback).__name__} does nothing: monitor is one of {', '.join(logs)}. Received: '{monitor}'."
+        warnings.warn(f"{said} val_ needs validation data.{did_you_mean(monitor, logs)}", stacklevel=2)
+    return logs.get(monitor)
 
 
 def _say(callback: Any, text: str) -> None:
@@ -121,15 +135,15 @@ class EarlyStopping(Configured, Callback):
     best_epoch: int = field(init=False, default=0)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        self.better = _improves(self.monitor, self.mode)
+        self.better = _improves(self)
         self.best: float | None = None
         self.waited = 0
         self.weights: list[Any] | None = None
         self.stopped_epoch = self.best_epoch = 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        value = _monitored(self.monitor, logs)
-        if epoch < self.start_from_epoch:
+        value = _monitored(self, logs)
+        if value is None or epoch < self.start_from_epoch:
             return
         self.waited += 1
         if self.best is None or self.better(value, self.best, abs(self.min_delta)):
@@ -169,12 +183,14 @@ class ModelCheckpoint(Configured, Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         require(bool(str(self.filepath)), "ModelCheckpoint needs a filepath.", repr(self.filepath))
-        self.better = _improves(self.monitor, self.mode)
+        self.better = _improves(self)
         self.best = self.initial_value_threshold
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if self.save_best_only:
-            value = _monitored(self.monitor, logs)
+            value = _monitored(self, logs)
+            if value is None:
+                return
             if self.best is not None and not self.better(value, self.best, 0.0):
                 return
             self.best = value
@@ -207,6 +223,8 @@ class LearningRateScheduler(Configured, Callback):
             rate = self.schedule(epoch, self.model.learning_rate)
         except TypeError:
             rate = self.schedule(epoch)
+        good = isinstance(rate, int | float | np.number) and bool(rate > 0)
+        require(good, "The function of LearningRateScheduler returns a rate above 0.", repr(rate))
         self.model.learning_rate = float(rate)
         _say(self, f"Epoch {epoch + 1}: learning rate {float(rate):g}")
 
@@ -230,14 +248,16 @@ class ReduceLROnPlateau(Configured, Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         require(self.factor < 1, "ReduceLROnPlateau needs a factor below 1.", self.factor)
-        self.better = _improves(self.monitor, self.mode)
+        self.better = _improves(self)
         self.best: float | None = None
         self.waited = self.cooling = 0
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        value, rate = _monitored(self.monitor, logs), self.model.learning_rate
+        value, rate = _monitored(self, logs), self.model.learning_rate
         if logs is not None:
             logs["learning_rate"] = rate
+        if value is None:
+            return
         if self.cooling > 0:
             self.cooling -= 1
             self.waited = 0
@@ -308,4 +328,10 @@ class LambdaCallback(Callback):
 
 
 class TerminateOnNaN(Callback):
-    """Keras's way to stop at a loss that is no number. `fit` stops there in any case, and names likely causes."""
+    """Ends the training quietly at a loss that is no number. Without it `fit` raises, and names likely causes."""
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        loss = (logs or {}).get("loss", 0.0)
+        if not math.isfinite(loss):
+            print(f"Batch {batch}: Invalid loss, terminating training", flush=True)
+            self.model.stop_training = True

@@ -28,6 +28,7 @@ from simulator.errors import SettingError, SimulatorError, did_you_mean
 from simulator.nn import layers
 from simulator.nn.basic import Input, InputLayer
 from simulator.nn.layer import Layer, walk
+from simulator.nn.metric import MeanOf
 from simulator.nn.model import Model, Sequential
 from simulator.nn.optimizer import (
     OPTIMIZERS,
@@ -142,7 +143,7 @@ def table_of(model: Model) -> dict[str, Any]:
         table["training"] = {"loss": model.loss_option.described(), "optimizer": type(model.optimizer).__name__}
         table["training"] |= model.optimizer.config()
         if model.metrics:
-            table["training"]["metrics"] = model.metrics
+            table["training"]["metrics"] = [m for m in model.metrics if not isinstance(m, MeanOf)]
     found: dict[str, Any] = _plain(table)
     return found
 

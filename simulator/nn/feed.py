@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 BATCH = 32  # samples, Keras's default
+ONE_WEIGHT = "A sample counts by sample_weight or by class_weight."
+JOINED = "Several are joined first, such as np.concatenate([a, b], axis=-1)."
+MULTIPLIED = "Multiply them and give sample_weight."
 LARGE = 1 << 20  # numbers that are looked through at a time
 
 
@@ -73,6 +76,10 @@ class Arrays:
             for part in (slice(cut), slice(cut, count))
         )
         return Arrays(first, self.size, self.seed), Arrays(last, self.size)
+
+    def weighted(self, class_weight: Mapping[int, float]) -> Arrays:
+        """The same, every sample weighted by its class."""
+        return replace(self, data=self.data._replace(weights=_by_class(self.data.y, class_weight)))
 
 
 class DataSet:
@@ -180,6 +187,8 @@ def opened(x: Any, y: Any = None, limit: int | None = None) -> Any:
     """x as it is when it is an array, or the numbers for one; otherwise a DataSet."""
     if isinstance(x, DataSet):
         return x
+    named = isinstance(x, Mapping)
+    require(not named, "A model has one input, an array.", f"a dictionary of {len(x) if named else 0}", JOINED)
     batches = isinstance(x, list | tuple) and bool(x) and isinstance(x[0], tuple) and not np.isscalar(x[0][0])
     plain = hasattr(x, "__array__") or np.isscalar(x) or (isinstance(x, list | tuple) and not (batches and y is None))
     if plain:
@@ -223,8 +232,7 @@ def batch_checked(batch_size: int | None) -> int:
 
 def inputs_of(model: Model, x: ArrayLike, of: str = "", dtype: Any = np.float32) -> Array:
     """Inputs (N, ...) in dtype, or as they are when they hold whole numbers. Raises ShapeError or SettingError."""
-    array = of_rank(np.asarray(x), model.inputs.sizes)
-    require(array.dtype.kind in "fiub", f"X{of} must be numbers in rows of one length.", f"{array.dtype}")
+    array = of_rank(_numbers(x, f"X{of}"), model.inputs.sizes)
     wanted = model.inputs.sizes
     if array.shape[1:] != wanted or len(array) < 1:
         layer = next((t.layer for t in model.walk() if model.inputs in t.inputs), None)
@@ -232,6 +240,7 @@ def inputs_of(model: Model, x: ArrayLike, of: str = "", dtype: Any = np.float32)
         raise ShapeError(
             f"{name} needs samples of shape {wanted}. Received: an array {array.shape}. "
             f"Give X{of} the shape (N, {', '.join(map(str, wanted))})."
+            + (f" A list of arrays is samples. {JOINED}" if _holds_arrays(x) else "")
         )
     if array.dtype.kind == "f":
         array = array.astype(dtype, copy=False)
@@ -239,6 +248,26 @@ def inputs_of(model: Model, x: ArrayLike, of: str = "", dtype: Any = np.float32)
     for tensor in model.walk():
         if isinstance(tensor.layer, Embedding):
             classes_checked(array, tensor.layer.input_dim, f"Inputs of an Embedding, X{of},")
+    return array
+
+
+def _holds_arrays(x: Any) -> bool:
+    return isinstance(x, list) and bool(x) and isinstance(x[0], np.ndarray)
+
+
+def _numbers(data: Any, what: str) -> Array:
+    """data as numbers of any kind. Raises SettingError for others, and for rows of several lengths."""
+    rule = f"{what} must be numbers in rows of one length."
+    try:
+        array = np.asarray(data)
+        if array.dtype == object:
+            array = array.astype(float)
+    except (TypeError, ValueError) as error:
+        raise SettingError(f"{rule} Received: {str(error).rstrip('.')}.") from None
+    advice = "Texts become numbers first, such as classes by their place in a list."
+    text = array.dtype.kind in "US"
+    received = f"texts, such as {array.ravel()[0]!s:.20}" if text and array.size else f"{array.dtype}"
+    require(array.dtype.kind in "fiub", rule, received, advice if text else "")
     return array
 
 
@@ -253,11 +282,11 @@ def of_rank(x: Array, shape: tuple[int, ...]) -> Array:
     return x[..., 0] if x.shape[1:] == (*shape, 1) else x
 
 
-def classes_checked(values: Array, classes: int, what: str) -> None:
+def classes_checked(values: Array, classes: int, what: str, advice: str = "") -> None:
     """Raises SettingError unless all are whole numbers from 0 to classes - 1."""
     good = (values == np.floor(values)) & (values >= 0) & (values < classes)
     received = values[~good].ravel()[0] if not good.all() else 0
-    require(bool(good.all()), f"{what} are whole numbers from 0 to {classes - 1}.", f"{received:g}")
+    require(bool(good.all()), f"{what} are whole numbers from 0 to {classes - 1}.", f"{received:g}", advice)
 
 
 def data_of(
@@ -274,8 +303,7 @@ def data_of(
     if len(labels) != len(inputs):
         raise ShapeError(f"X{of} and Y{of} have as many rows. Received: {len(inputs)} and {len(labels)}.")
     fitted = model.labels_fitted(labels, f"Y{of}", dtype)
-    rule = "A sample counts by sample_weight or by class_weight."
-    require(sample_weight is None or class_weight is None, rule, "both", "Multiply them and give sample_weight.")
+    require(sample_weight is None or class_weight is None, ONE_WEIGHT, "both", MULTIPLIED)
     if class_weight is not None:
         return Batch(inputs, fitted, _by_class(fitted, class_weight))
     return Batch(inputs, fitted, None if sample_weight is None else _weights(model, sample_weight, len(inputs), of))

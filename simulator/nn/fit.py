@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.errors import TrainingError
-from simulator.nn.callback import Callback, History, Logs
+from simulator.errors import ShapeError, TrainingError
+from simulator.nn.callback import Callback, History, Logs, TerminateOnNaN
 from simulator.nn.feed import Batch, DataSet, Feed, inputs_of, samples_of
 from simulator.nn.metric import Metric
 from simulator.nn.optimizer import Schedule
@@ -45,8 +45,10 @@ def fit(
     model.stop_training = False
     for callback in everyone:
         callback.on_train_begin({})
+    quiet = any(isinstance(callback, TerminateOnNaN) for callback in callbacks)
     logs: Logs = {}
     try:
+        ahead = max(model.epochs_done - initial_epoch, 0)  # so that every epoch has an order of its own
         for epoch in range(initial_epoch, epochs):
             for callback in everyone:
                 callback.on_epoch_begin(epoch, {})
@@ -54,19 +56,18 @@ def fit(
             total, seen = 0.0, 0
             for metric in metrics:
                 metric.reset_state()
-            for step, batch in enumerate(training.batches(epoch)):
+            for step, batch in enumerate(training.batches(epoch + ahead)):
                 for callback in callbacks:
                     callback.on_train_batch_begin(step, {})
                 model.hand_over(network)
                 loss, p = network.train(batch.x, batch.y, batch.weights)
-                if not math.isfinite(loss):
+                if not (math.isfinite(loss) or quiet):
                     raise TrainingError(
                         f"A loss must be a finite number. Received: {loss} in epoch {epoch + 1}, step {step + 1}. "
                         f"{_causes(model, batch)}"
                     )
                 total, seen = total + loss * len(batch.x), seen + len(batch.x)
-                for metric in metrics:
-                    metric.update_state(batch.y, p)
+                _count(metrics, batch.y, p)
                 if callbacks or watching:
                     model.behind(backend)
                     logs = {"loss": total / seen} | _results(metrics)
@@ -79,6 +80,7 @@ def fit(
             if held is not None and (epoch + 1) % validation_freq == 0:
                 found = evaluated(model, held, backend, callbacks)
                 logs |= {f"val_{name}": value for name, value in found.items()}
+            model.epochs_done = epoch + ahead + 1
             for callback in everyone:
                 callback.on_epoch_end(epoch, logs)
             model.hand_over(network)
@@ -107,8 +109,7 @@ def evaluated(model: Model, feed: Feed, backend: str = "", callbacks: Sequence[C
         loss, p = network.assess(x, y, weights)
         total += loss
         entries += network.entries(y, p.shape[-1])
-        for metric in model.metrics:
-            metric.update_state(y, p)
+        _count(model.metrics, y, p)
         logs = {"loss": total / entries + network.penalty()} | _results(model.metrics)
         for callback in callbacks:
             callback.on_test_batch_end(step, logs)
@@ -139,6 +140,14 @@ def predicted(model: Model, x: Any, size: int, backend: str, dtype: Any, callbac
     return np.concatenate(found)
 
 
+def _count(metrics: Sequence[Metric], y: Array, p: Array) -> None:
+    for metric in metrics:
+        try:
+            metric.update_state(y, p)
+        except ShapeError as error:
+            raise ShapeError(f"'{metric.name}': {error}") from None
+
+
 def _results(metrics: Sequence[Metric]) -> Logs:
     return {metric.name: metric.result() for metric in metrics}
 
@@ -147,7 +156,7 @@ def _causes(model: Model, batch: Batch) -> str:
     """What most often makes a loss leave the numbers, with what this training has of it."""
     optimizer = model.optimizer
     rate = optimizer.learning_rate
-    first = rate.initial_learning_rate if isinstance(rate, Schedule) else rate
+    first = rate(0) if isinstance(rate, Schedule) else rate
     largest = float(np.abs(batch.x.astype(np.float32)).max(initial=0))
     causes = [f"a learning rate of {first:g} is too large"]
     if largest > 10:

@@ -254,6 +254,8 @@ def initializer_of(value: object) -> str | Initializer:
     """An initializer or its name, from one of them or from a table with its type and options."""
     if isinstance(value, dict):
         return made("An initializer's type", value, TYPES)
+    if isinstance(value, type) and issubclass(value, Initializer):
+        return value()
     if not isinstance(value, Initializer):
         chosen("An initializer", value, INITIALIZERS)
     return value  # type: ignore[return-value]  # the table's keys are texts

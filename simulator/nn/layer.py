@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from simulator.errors import ShapeError
+from simulator.errors import ShapeError, did_you_mean, public
 from simulator.nn.backend.operation import Carried, Operations, Shape, T
 from simulator.nn.initializer import Array, Initializer, initializer_of
 from simulator.nn.option import Configured, require
 from simulator.nn.regularizer import L1L2, regularizer_of
-from simulator.nn.weight import take
+from simulator.nn.weight import given, take
 
 if TYPE_CHECKING:
     from simulator.nn.model import Model
@@ -124,7 +124,8 @@ class Layer(Configured):
         for weight in self.__dict__.get("weights", ()):
             if weight.name == name:
                 return weight
-        raise AttributeError(f"{type(self).__name__} has no {name}, or no weights before it is in a model")
+        hint = did_you_mean(name, public(type(self)))
+        raise AttributeError(f"{type(self).__name__} has no {name}, or no weights before it is in a model.{hint}")
 
     @property
     def output(self) -> Tensor:
@@ -144,7 +145,7 @@ class Layer(Configured):
 
     def get_weights(self) -> list[Array]:
         """The weights in Keras's order; none before the layer is in a model."""
-        return [w.value.copy() for w in self.weights]
+        return given(self.weights)
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Take these arrays. Raises ShapeError when number or shapes differ from `get_weights`."""
@@ -176,11 +177,11 @@ class Layer(Configured):
             return self._answers(inputs[0], training)
         rule, advice = "A layer trains when its model does.", "model(x, training=True) draws masks for samples."
         require(training is None, rule, f"training={training} for one layer of a network", advice)
-        given = [
+        several = [
             t for x in inputs for t in ([x] if isinstance(x, Tensor) else x if isinstance(x, list | tuple) else [x])
         ]
-        tensors = tuple(t for t in given if isinstance(t, Tensor))
-        for t in given:
+        tensors = tuple(t for t in several if isinstance(t, Tensor))
+        for t in several:
             if not isinstance(t, Tensor):
                 raise ShapeError(
                     f"{type(self).__name__} is called with the results of other layers, or with an array. Received: "
@@ -202,11 +203,11 @@ class Layer(Configured):
         """Let the next batch start from zeros, where the layer is stateful."""
         self.carried.clear()
 
-    def needs(self, axes: int, shape: Shape, what: str) -> None:
+    def needs(self, axes: int, shape: Shape, what: str, advice: str = "Check the layer before it.") -> None:
         if len(shape) != axes:
             raise ShapeError(
-                f"{type(self).__name__} needs {what}, a sample of {axes} {'axis' if axes == 1 else 'axes'}. "
-                f"Received: samples of shape {shape}. Check the layer before it."
+                f"{type(self).__name__} needs {what}: samples of {axes} {'axis' if axes == 1 else 'axes'}. "
+                f"Received: samples of shape {shape}. {advice}"
             )
 
 

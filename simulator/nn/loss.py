@@ -10,6 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from simulator.nn.option import Configured, chosen, require
 from simulator.tape import namespace as tape
 from simulator.tape.expression import Expression, literal
@@ -121,6 +124,16 @@ class LossOption(Configured):
             return y
         return y * (1 - share) + share / (2 if self.key == "binary_crossentropy" else y.shape[-1])
 
+    def __call__(self, y: ArrayLike, p: ArrayLike) -> float:
+        """The cost of labels (N, ..., K), or class numbers (N, ...), and predictions (N, ..., K).
+
+        >>> round(BinaryCrossentropy()([1.0, 0.0], [0.9, 0.2]), 4)
+        0.1643
+        """
+        from simulator.nn.backend.network import loss_alone
+
+        return loss_alone(self, np.asarray(y), np.asarray(p, np.float32))
+
     def require_plain(self, rule: str, advice: str = "") -> None:
         """Raises SettingError for options that equations don't have."""
         options = {name: value for name, value in self.config().items() if name in ("from_logits", "delta")}
@@ -166,9 +179,14 @@ def loss_of(value: object) -> LossOption:
     if isinstance(value, dict):
         options = dict(value)
         return replace(loss_of(options.pop("type", "")), **options)
+    if isinstance(value, list | tuple) and len(value) == 1:
+        return loss_of(value[0])
     if value in MADE:
         return value()  # type: ignore[operator, no-any-return]  # one of the functions above, without its brackets
-    name = SHORT.get(value, value) if isinstance(value, str) else value
+    name = value
+    if isinstance(value, str):
+        plain = {known.replace("_", ""): known for known in LOSSES} | SHORT
+        name = plain.get(value.lower().replace("_", ""), value)
     chosen("A loss", name, LOSSES)
     return LossOption(str(name))
 
@@ -181,7 +199,7 @@ MADE: tuple[object, ...] = (
     CategoricalCrossentropy,
     SparseCategoricalCrossentropy,
 )
-SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error"}
+SHORT = {"mse": "mean_squared_error", "mae": "mean_absolute_error", "bce": "binary_crossentropy"}
 
 
 def penalty(w: E, size: E | None, l1: E | None, l2: E | None) -> E:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,8 @@ SMALL = 1e-7
 class Metric(Configured):
     """Base of all metrics: a mean of what `of` gives for every entry."""
 
+    rises: ClassVar[bool | None] = None  # whether more of it is better, where that is known
+
     name: str = field(default="", kw_only=True)
     total: float = field(init=False, default=0.0)
     count: float = field(init=False, default=0.0)
@@ -32,11 +34,12 @@ class Metric(Configured):
         """A number for every entry of a batch."""
         raise NotImplementedError
 
-    def update_state(self, y: Array, p: Array) -> None:
-        """Take in a batch."""
-        values = self.of(y, p)
-        self.total += float(values.sum())
-        self.count += values.size
+    def update_state(self, y: Any, p: Any, sample_weight: Any = None) -> None:
+        """Take in a batch of labels and predictions; sample_weight (N,) says how much each counts."""
+        values = self.of(np.asarray(y), np.asarray(p))
+        weights = _weights(sample_weight, values)
+        self.total += float((values * weights).sum())
+        self.count += float(weights.sum())
 
     def result(self) -> float:
         return self.total / self.count if self.count else 0.0
@@ -44,15 +47,17 @@ class Metric(Configured):
     def reset_state(self) -> None:
         self.total = self.count = 0.0
 
-    def __call__(self, y: Any, p: Any) -> float:
+    def __call__(self, y: Any, p: Any, sample_weight: Any = None) -> float:
         """The result so far, these labels and predictions among it."""
-        self.update_state(np.asarray(y), np.asarray(p))
+        self.update_state(y, p, sample_weight)
         return self.result()
 
 
 @dataclass
 class BinaryAccuracy(Metric):
     """The share of predictions that, as 1 above the threshold and 0 below, are the label."""
+
+    rises = True
 
     threshold: float = 0.5
 
@@ -64,6 +69,8 @@ class BinaryAccuracy(Metric):
 class CategoricalAccuracy(Metric):
     """The share of rows whose largest prediction is at the label's 1."""
 
+    rises = True
+
     def of(self, y: Array, p: Array) -> Array:
         return np.asarray(y.argmax(-1) == p.argmax(-1))
 
@@ -72,6 +79,8 @@ class CategoricalAccuracy(Metric):
 class SparseCategoricalAccuracy(Metric):
     """The share of rows whose largest prediction is at the label's class number."""
 
+    rises = True
+
     def of(self, y: Array, p: Array) -> Array:
         return np.asarray(_classes(y, p) == p.argmax(-1))
 
@@ -79,6 +88,8 @@ class SparseCategoricalAccuracy(Metric):
 @dataclass
 class AccuracyByShape(Metric):
     """What the name "accuracy" stands for in Keras: which of the three above it is, the shapes say."""
+
+    rises = True
 
     def of(self, y: Array, p: Array) -> Array:
         if p.shape[-1] == 1:
@@ -101,6 +112,8 @@ class MeanOf(Metric):
 class RegressionAccuracy(Metric):
     """The share of predictions within tolerance of their labels, as a part of these when relative."""
 
+    rises = True
+
     tolerance: float = 0.1
     relative: bool = False
 
@@ -112,6 +125,8 @@ class RegressionAccuracy(Metric):
 @dataclass
 class MeanSquaredError(Metric):
     """The mean of (P - Y)^2."""
+
+    rises = False
 
     def of(self, y: Array, p: Array) -> Array:
         return np.asarray((p.astype(float) - _like(y, p)) ** 2)
@@ -129,6 +144,8 @@ class RootMeanSquaredError(MeanSquaredError):
 class MeanAbsoluteError(Metric):
     """The mean of |P - Y|."""
 
+    rises = False
+
     def of(self, y: Array, p: Array) -> Array:
         return np.asarray(np.abs(p.astype(float) - _like(y, p)))
 
@@ -136,6 +153,8 @@ class MeanAbsoluteError(Metric):
 @dataclass
 class Perplexity(Metric):
     """exp of the mean cross-entropy of class numbers: how many classes it hesitates between."""
+
+    rises = False
 
     def of(self, y: Array, p: Array) -> Array:
         found = np.take_along_axis(p, _classes(y, p)[..., None], -1)[..., 0]
@@ -148,6 +167,8 @@ class Perplexity(Metric):
 @dataclass
 class _OfPositives(Metric):
     """Counts of predictions above the threshold and of what is so; class_id takes one class of several."""
+
+    rises = True
 
     thresholds: float = 0.5
     class_id: int | None = None
@@ -164,20 +185,22 @@ class _OfPositives(Metric):
 class Precision(_OfPositives):
     """The share of what is said to be so that is so."""
 
-    def update_state(self, y: Array, p: Array) -> None:
-        said, so = self.hits(y, p)
-        self.total += float((said & so).sum())
-        self.count += float(said.sum())
+    def update_state(self, y: Any, p: Any, sample_weight: Any = None) -> None:
+        said, so = self.hits(np.asarray(y), np.asarray(p))
+        weights = _weights(sample_weight, said)
+        self.total += float((weights * (said & so)).sum())
+        self.count += float((weights * said).sum())
 
 
 @dataclass
 class Recall(_OfPositives):
     """The share of what is so that is said to be so."""
 
-    def update_state(self, y: Array, p: Array) -> None:
-        said, so = self.hits(y, p)
-        self.total += float((said & so).sum())
-        self.count += float(so.sum())
+    def update_state(self, y: Any, p: Any, sample_weight: Any = None) -> None:
+        said, so = self.hits(np.asarray(y), np.asarray(p))
+        weights = _weights(sample_weight, so)
+        self.total += float((weights * (said & so)).sum())
+        self.count += float((weights * so).sum())
 
 
 def confusion_matrix(labels: Any, predictions: Any, classes: int | None = None) -> NDArray[np.int64]:
@@ -196,6 +219,14 @@ def confusion_matrix(labels: Any, predictions: Any, classes: int | None = None) 
     fits = y.size == 0 or (min(y.min(), p.min()) >= 0 and max(y.max(), p.max()) < size)
     require(fits, f"Class numbers lie from 0 to {size - 1}.", f"{y.max()} and {p.max()}")
     return np.bincount(y * size + p, minlength=size * size).reshape(size, size)
+
+
+def _weights(given: Any, values: Array) -> Array:
+    """A weight for every value: 1, or that of its sample."""
+    if given is None:
+        return np.ones(values.shape)
+    weights = np.asarray(given, dtype=float)
+    return np.broadcast_to(weights.reshape(-1, *[1] * (values.ndim - 1)), values.shape)
 
 
 def _like(y: Array, p: Array) -> Array:
@@ -256,8 +287,9 @@ def _metric_of(value: Any) -> Metric:
             metric = made("A metric's type", value, TYPES)
         case str():
             name = value.lower()
-            metric = chosen("A metric", SHORT.get(name, name), BY_NAME)()
-            metric.name = name
+            short = SHORT.get(name, name)
+            metric = TYPES[value]() if value in TYPES else chosen("A metric", short, BY_NAME)()
+            metric.name = value
         case _:
             rule = "A metric is its name, an object of nn.metrics, or a function of labels and predictions."
             require(callable(value), rule, repr(value))

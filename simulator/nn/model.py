@@ -9,18 +9,31 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from simulator.errors import SettingError, ShapeError, did_you_mean
+from simulator.errors import SettingError, ShapeError, did_you_mean, public
 from simulator.nn.backend import backend_named, network_on, precision_of
 from simulator.nn.backend.network import CARRIED, Network
 from simulator.nn.basic import UNTIL_DATA, BatchNormalization, Embedding, Flatten, Input, InputLayer, Reshape
 from simulator.nn.callback import Callback, History
-from simulator.nn.feed import Arrays, DataSet, Feed, batch_checked, classes_checked, feed_of, inputs_of, of_rank, opened
+from simulator.nn.feed import (
+    MULTIPLIED,
+    ONE_WEIGHT,
+    Arrays,
+    DataSet,
+    Feed,
+    batch_checked,
+    classes_checked,
+    feed_of,
+    inputs_of,
+    of_rank,
+    opened,
+)
 from simulator.nn.fit import evaluated, fit, predicted
 from simulator.nn.initializer import Array, initial
 from simulator.nn.layer import Call, Layer, Tensor, WeightSpec, apart, draws, units, walk
@@ -28,18 +41,19 @@ from simulator.nn.loss import LOSSES, Loss, LossOption, loss_of
 from simulator.nn.memory import MODEL, NUMBER, require_free
 from simulator.nn.metric import Metric, metrics_of
 from simulator.nn.optimizer import SGD, Optimizer, optimizer_of
-from simulator.nn.option import chosen, is_whole, name_checked, refuse_unknown, require
+from simulator.nn.option import chosen, is_whole, name_checked, refuse_unknown, require, shown
 from simulator.nn.recurrent import Recurrent
 from simulator.nn.seed import next_seed
-from simulator.nn.store import load_weights, save_model, save_weights
+from simulator.nn.store import EPOCHS, load_weights, save_model, save_weights
 from simulator.nn.trace import Numbers, Step, Weight, trace_forward, trace_step
-from simulator.nn.weight import numbers_in, take
+from simulator.nn.weight import given, numbers_in, take
 
 if TYPE_CHECKING:
     from simulator.xlsx.verify import Verification
 
 Progress = Callable[[int, int], None]
-FIRST_CALL = 1 << 30  # steps from here on number the calls of a model, whose masks are not those of a training
+ROUNDED = 1e-4  # how far shares in float32 may be from 1 together
+CALLS = count(1 << 30)  # calls of models have numbers like those of steps, so that each draws masks of its own
 
 
 class Model:
@@ -70,12 +84,12 @@ class Model:
         rule = "A seed is a whole number from 0."
         require(seed is None or (is_whole(seed) and seed >= 0), rule, repr(seed))
         self.name, self.seed = name, next_seed() if seed is None else seed
-        self._calls = 0
         self.optimizer: Optimizer = SGD()
         self.loss, self.loss_option = "", LossOption()
         self.metrics: list[Metric] = []
         self.backend = ""
         self.stop_training = False
+        self.history: History | None = None  # of the last fit
         self._forget()
 
     def _forget(self) -> None:
@@ -83,6 +97,7 @@ class Model:
         self._networks: dict[str, Network] = {}  # by the backend's name
         self._remembered: dict[str, Any] = {}
         self._trained: Network | None = None
+        self.epochs_done = 0  # of all trainings together
 
     def _join(self, inputs: Tensor, outputs: Tensor) -> None:
         """Number the layers between input and output, and give them their first weights."""
@@ -94,7 +109,8 @@ class Model:
                 received, advice = f"{len(part)} of them", "Make a model for each; they have their layers together."
             require(isinstance(part, Tensor), "A model goes from nn.Input(...) to a layer's result.", received, advice)
         entered = [t for t in walk(outputs) if isinstance(t.layer, InputLayer)]
-        require(entered == [inputs], "A model has one input, and its output depends on it.", f"{len(entered)} inputs")
+        received = f"{len(entered)} inputs" if len(entered) != 1 else "an output that follows from another Input"
+        require(entered == [inputs], "A model has one input, and its output depends on it.", received)
         if self._free:
             for t, other in zip(walk(outputs), walk(self._longer()), strict=True):
                 here, there = ([spec.shape for spec in _specs(of)] for of in (t, other))
@@ -140,8 +156,7 @@ class Model:
         """
         if not isinstance(x, Tensor):
             self._prepare(x)
-            self._calls += 1
-            return self.network().predict(inputs_of(self, x), training, FIRST_CALL + self._calls)
+            return self.network().predict(inputs_of(self, x), training, next(CALLS))
         differing = [type(layer).__name__ for layer in self.numbered if _differs_in_training(layer)]
         rule = "A model that is part of another one trains when that one does."
         received = f"training={training}, and {', '.join(differing)} in '{self.name}'"
@@ -183,6 +198,30 @@ class Model:
         for unit in units(self.outputs):
             found |= {id(layer): layer for layer in (unit._ordered() if isinstance(unit, Model) else [unit])}
         return list(found.values())
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        return tuple(None if k in self._free else n for k, n in enumerate(self.inputs.shape, -1))
+
+    @property
+    def output_shape(self) -> tuple[int | None, ...]:
+        return self.outputs.shape
+
+    @property
+    def metrics_names(self) -> list[str]:
+        return ["loss", *(metric.name for metric in self.metrics)]
+
+    @property
+    def variables(self) -> list[Weight]:
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Weight]:
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Weight]:
+        return self.non_trainable_weights
 
     @property
     def trainable_weights(self) -> list[Weight]:
@@ -323,16 +362,16 @@ class Model:
             not follows or (activation or "linear") == follows,
             f"{name}{' from logits' if self.loss_option.from_logits else ''} follows a last layer with activation "
             f"'{follows}'.",
-            f"{type(last).__name__} with activation '{activation or 'linear'}'",
+            f"{type(last).__name__} with activation '{getattr(last, 'activation', None) or 'linear'}'",
             f"Write nn.Dense(..., activation='{follows}') or choose another loss.",
         )
 
     def get_weights(self) -> list[Array]:
-        """All weights, layer by layer, in Keras's order; a GRU has its two biases one after the other."""
-        return [w.value.copy() for w in self.weights]
+        """All weights, layer by layer, in Keras's order."""
+        return given(self.weights)
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Take these arrays; Keras's own shapes for a GRU's biases and for attention are understood too.
+        """Take these arrays; Keras's own shapes for attention are understood, and a GRU's biases one after the other.
 
         Raises ShapeError when number or shapes differ from `get_weights`.
         """
@@ -373,19 +412,25 @@ class Model:
             if kind == "classes":
                 hot = y.shape == (samples, *self.outputs.sizes)
                 advice = "Rows of zeros with a 1 go with categorical_crossentropy." if hot else "Give class numbers."
+                if y.ndim < len(shape):
+                    answers = " x ".join(map(str, shape[1:]))
+                    advice = f"The network answers {answers} times for a sample. Put Flatten() before the last layer."
             elif kind == "one-hot" and y.shape in (shape[:-1], (*shape[:-1], 1)):
                 advice = "Class numbers go with sparse_categorical_crossentropy, or through utils.to_categorical."
             raise ShapeError(f"{self.loss} needs labels of shape {shape}. Received: an array {y.shape}. {advice}")
         if kind == "classes":
-            classes_checked(y, self.outputs.sizes[-1], f"Labels of {self.loss}")
+            units = self.outputs.sizes[-1]
+            advice = f"The last layer, {type(self.outputs.layer).__name__}, answers for {units}; give it one per class."
+            classes_checked(y, units, f"Labels of {self.loss}", advice)
         if kind == "bits":
             outside = y[(y < 0) | (y > 1)]
             require(not outside.size, f"{self.loss} needs labels from 0 to 1.", f"{outside[0] if outside.size else ''}")
         if kind == "one-hot":
-            wrong = y[~np.isin(y, (0, 1)).all(axis=-1) | (y.sum(axis=-1) != 1)]
+            wrong = y[((y < 0) | (y > 1)).any(axis=-1) | (abs(y.sum(axis=-1) - 1) > ROUNDED)]
             advice = "Class numbers go with sparse_categorical_crossentropy."
             received = wrong[0] if len(wrong) else ""
-            require(not len(wrong), f"{self.loss} needs rows of zeros with a single 1.", received, advice)
+            rule = f"{self.loss} needs rows of zeros with a single 1, or of shares that are 1 together."
+            require(not len(wrong), rule, received, advice)
         return y
 
     def _loss(self) -> Loss:
@@ -485,7 +530,9 @@ class Model:
             batch_size = len(x) if batch_size is None else batch_size
         seed = self.seed if (on != "expressions" if shuffle is None else shuffle) else None
         dtype = precision_of(on)
-        training: Feed = feed_of(self, x, y, batch_size, sample_weight, class_weight, seed, dtype=dtype)
+        splits = validation_split and validation_data is None
+        by_class = None if splits else class_weight
+        training: Feed = feed_of(self, x, y, batch_size, sample_weight, by_class, seed, dtype=dtype)
         require(0 <= validation_split < 1, "validation_split is a share from 0 to below 1.", validation_split)
         held: Feed | None = None
         if validation_data is not None:
@@ -495,10 +542,14 @@ class Model:
             require(isinstance(training, Arrays), rule, f"{validation_split} and a data set")
             assert isinstance(training, Arrays)
             training, held = training.split(validation_split)
+            if class_weight is not None:
+                require(sample_weight is None, ONE_WEIGHT, "both", MULTIPLIED)
+                training = training.weighted(class_weight)
         rule = "validation_freq is a whole number above 0."
         require(is_whole(validation_freq) and validation_freq > 0, rule, repr(validation_freq))
-        given = _callbacks_checked(callbacks)
-        return fit(self, training, held, epochs, verbose, given, initial_epoch, backend, validation_freq)
+        everyone = _callbacks_checked(callbacks)
+        self.history = fit(self, training, held, epochs, verbose, everyone, initial_epoch, backend, validation_freq)
+        return self.history
 
     def _held_out(self, data: Any, steps: int | None, batch_size: int | None, dtype: Any) -> Feed:
         pair = isinstance(data, tuple) or (isinstance(data, list) and not any(isinstance(part, tuple) for part in data))
@@ -651,20 +702,22 @@ class Model:
             w.shared.newer = newer
 
     def memory(self) -> dict[str, Any]:
-        """What the training so far leaves: the number of steps, and by a weight's name what the optimizer remembers."""
+        """What the training so far leaves: steps, epochs, and by a weight's name what the optimizer remembers."""
         for w in self.weights:
             w.shared.bring()
         if self._trained is None:
             return self._remembered
         left_out = self._by_name()
-        return {
+        state = {
             name: a for name, a in self._trained.state().items() if name not in left_out and f"/{CARRIED}/" not in name
         }
+        return state | {EPOCHS: np.array([self.epochs_done], np.float64)}
 
     def remember(self, memory: dict[str, Any]) -> None:
         """Go on training from what `memory` has left."""
         self._forget()
         self._remembered = memory
+        self.epochs_done = int(memory.get(EPOCHS, [0])[0])
 
     def _by_name(self) -> dict[str, Any]:
         return {f"{w.layer}/{w.spec.name}": w.value for w in self.weights}
@@ -688,12 +741,17 @@ class Model:
 
     @property
     def learning_rate(self) -> float:
-        """The optimizer's rate, also where it is set from epoch to epoch."""
-        return self.network().rate()
+        """The optimizer's rate of the next step, also where it is set from epoch to epoch."""
+        network = self.network()
+        return network.rate(network.step_number)
 
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
         self.optimizer.learning_rate = rate
+
+    def __getattr__(self, name: str) -> Any:
+        kind = type(self)
+        raise AttributeError(f"{kind.__name__} has no {name}.{did_you_mean(name, public(kind))}", name=name, obj=None)
 
     def walk(self) -> Iterator[Tensor]:
         return walk(self.outputs)
@@ -781,6 +839,9 @@ class Sequential(Model):
         name: str | None = "network",
         seed: int | None = None,
     ) -> None:
+        several = isinstance(name, Layer | Model) or isinstance(layers, Layer | Model | Tensor)
+        rule, advice = "Sequential takes a list of layers.", "Write Sequential([...]), with the list's brackets."
+        require(not several, rule, "layers one by one", advice)
         self._start(name, seed)
         self._chain: list[Layer | Model] = []
         self._source: Tensor | None = None
@@ -792,6 +853,13 @@ class Sequential(Model):
         """One more layer at the end; an Input can only be the first."""
         self._append(layer)
         self._rebuild()
+
+    def pop(self) -> Layer | Model:
+        """Take the last layer away, and return it. Raises SettingError where there is none."""
+        require(bool(self._chain), "pop takes the last layer of some.", "none")
+        last = self._chain.pop()
+        self._rebuild()
+        return last
 
     def build(self, shape: Sequence[int | None]) -> None:
         """Take this shape of one sample, where no Input has given it. As in Keras, (None, ...) is that of a batch."""
@@ -809,7 +877,7 @@ class Sequential(Model):
             self._source = layer
             return
         rule = "Sequential takes layers, such as nn.Dense(3), after nn.Input((features,))."
-        require(isinstance(layer, Layer | Model), rule, repr(layer))
+        require(isinstance(layer, Layer | Model), rule, *shown(layer))
         if self._source is None and not self._chain:
             self._source = _start_of(layer)
         self._chain.append(layer)
@@ -859,7 +927,7 @@ class Sequential(Model):
                 "A Sequential knows its shapes from an Input or from data. Received: neither yet. Start it with "
                 "nn.Input((features,)), or call model.build((features,))."
             )
-        raise AttributeError(f"Sequential has no {name}.{did_you_mean(name, dir(Sequential))}", name=name, obj=None)
+        return super().__getattr__(name)
 
 
 def _start_of(layer: Layer | Model) -> Tensor | None:
@@ -918,10 +986,9 @@ def _callbacks_checked(callbacks: Any) -> list[Callback]:
     """A list of callbacks. Raises SettingError for anything else."""
     given = list(callbacks) if isinstance(callbacks, list | tuple) else [] if callbacks is None else [callbacks]
     for callback in given:
-        forgotten = isinstance(callback, type) and issubclass(callback, Callback)
-        received = callback.__name__ if isinstance(callback, type) else repr(callback)
-        advice = f"Write {received}(...), with its brackets." if forgotten else "Derive it from callbacks.Callback."
-        require(isinstance(callback, Callback), "callbacks is a list of callbacks.", received, advice)
+        received, advice = shown(callback)
+        rule = "callbacks is a list of callbacks."
+        require(isinstance(callback, Callback), rule, received, advice or "Derive it from callbacks.Callback.")
     return given
 
 

@@ -249,7 +249,6 @@ class SGD(Optimizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         _share(self, "momentum")
-        require(not self.nesterov or self.momentum > 0, "Nesterov needs a momentum above 0.", self.momentum)
 
     def update(self, memory: Memory, w: E, g: E) -> E:
         if not self.momentum:

@@ -29,14 +29,17 @@ WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "bias_constraint": (None,),
     "centered": (False,),
     "data_format": (None, "channels_last"),
+    "dilation_rate": (1, (1, 1)),
     "dtype": (None, "float32"),
     "embeddings_constraint": (None,),
     "gamma_constraint": (None,),
     "groups": (1,),
     "implementation": (1, 2),
     "jit_compile": ("auto", True, False),
+    "keepdims": (False,),
     "kernel_constraint": (None,),
     "loss_weights": (None,),
+    "max_value": (None,),
     "mask_zero": (False,),
     "name": (None,),
     "noise_shape": (None,),
@@ -48,9 +51,17 @@ WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "steps_per_execution": (1,),
     "synchronized": (False,),
     "use_cudnn": ("auto", True, False),
+    "threshold": (0.0,),
     "use_ema": (False,),
     "weight_decay": (None,),
     "weighted_metrics": (None,),
+}
+
+
+# Names that Keras still takes, and what they are now
+OLDER: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "alpha": ("negative_slope", lambda slope: slope),
+    "input_dim": ("input_shape", lambda size: (size,)),
 }
 
 
@@ -82,6 +93,11 @@ class _Checking(type):
         known = [name for name in parameters if name not in EVERYWHERE]
         if options.get("name", "") is None:  # Keras's own default
             del options["name"]
+        for older, (name, value_of) in OLDER.items():
+            if older in options and older not in parameters and name in parameters:
+                options[name] = value_of(options.pop(older))
+        if isinstance(options.get("padding"), str):
+            options["padding"] = options["padding"].lower()
         refuse_unknown(cls.__name__, {k: v for k, v in options.items() if k not in parameters}, known)
         if len(args) > len(known):
             raise SettingError(f"{cls.__name__} takes {', '.join(known) or 'no options'}. Received: {args!r}.")
@@ -161,6 +177,13 @@ def require(holds: bool, rule: str, received: object, advice: str = "") -> None:
     """Raises SettingError with the rule and what was received, unless it holds."""
     if not holds:
         raise SettingError(f"{rule} Received: {received}.{' ' + advice if advice else ''}")
+
+
+def shown(value: Any) -> tuple[str, str]:
+    """What was received where an object was expected, and what to do: a class lacks its brackets."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}", f"Write {value.__name__}(...), with its brackets."
+    return type(value).__name__ if isinstance(value, Configured) else f"{value!r:.60}", ""
 
 
 def is_whole(value: object) -> bool:

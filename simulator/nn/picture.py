@@ -54,7 +54,8 @@ def load_img(
     ) as error:
         why = (getattr(error, "strerror", None) or str(error)).removesuffix(".")
         raise DataError(
-            f"A picture must be a whole JPEG, PNG, GIF or BMP file. Received: '{path}' ({why}). Mend or remove it."
+            f"A picture must be a whole JPEG, PNG, GIF or BMP file. Received: '{path}' ({why}). "
+            + ("Check the path." if isinstance(error, FileNotFoundError) else "Mend or remove it.")
         ) from None
     if target_size is not None:
         height, width = size_checked(target_size)

@@ -14,7 +14,7 @@ from simulator.nn.backend.operation import Cell, Operations, Shape, T
 from simulator.nn.basic import rate_checked, units_checked
 from simulator.nn.initializer import ForgetGate, Initializer
 from simulator.nn.layer import Layer, WeightSpec
-from simulator.nn.option import chosen, made, one_of, require
+from simulator.nn.option import chosen, made, one_of, require, shown
 
 
 @dataclass(eq=False)
@@ -179,7 +179,7 @@ class Bidirectional(Layer):
         if isinstance(self.layer, Mapping):
             self.layer = made("A recurrent layer's type", self.layer, CELLS)
         rule = "Bidirectional takes a recurrent layer, such as nn.LSTM(8)."
-        require(isinstance(self.layer, Recurrent), rule, type(self.layer).__name__)
+        require(isinstance(self.layer, Recurrent), rule, *shown(self.layer))
         require(not self.layer.go_backwards, "Bidirectional takes a layer that goes forwards.", "go_backwards=True")
         one_of("merge_mode", self.merge_mode, MERGES)
         self.trainable = self.trainable and self.layer.trainable

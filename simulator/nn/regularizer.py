@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from simulator.nn.option import Configured, require
 
 
@@ -17,6 +20,11 @@ class L1L2(Configured):
 
     l1: float = 0.0
     l2: float = 0.0
+
+    def __call__(self, w: ArrayLike) -> float:
+        """What it adds for a weight."""
+        a = np.asarray(w, dtype=float)
+        return float(self.l1 * np.abs(a).sum() + self.l2 * (a**2).sum())
 
     def __post_init__(self) -> None:
         require(self.l1 >= 0 and self.l2 >= 0, "A penalty is 0 or more.", f"l1={self.l1}, l2={self.l2}")
@@ -37,7 +45,8 @@ def regularizer_of(value: object) -> L1L2 | None:
     if isinstance(value, dict):
         return L1L2(**value)
     short = {"l1": L1L2(l1=0.01), "l2": L1L2(l2=0.01), "l1_l2": L1L2(l1=0.01, l2=0.01)}
-    require(
-        isinstance(value, str) and value in short, "A regularizer is nn.L1(...), nn.L2(...) or nn.L1L2(...).", value
-    )
-    return short[str(value)]
+    if callable(value) and value in (L1, L2, L1L2):
+        return value()  # type: ignore[no-any-return]  # without its brackets
+    name = value.lower() if isinstance(value, str) else value
+    require(name in short, "A regularizer is nn.L1(...), nn.L2(...) or nn.L1L2(...).", repr(value))
+    return short[str(name)]

@@ -31,19 +31,20 @@ if TYPE_CHECKING:
 Arrays = dict[str, NDArray[Any]]
 NETWORK, WEIGHTS, OPTIMIZER = "network.json", "weights.safetensors", "optimizer.safetensors"
 BEFORE = "network.toml"  # up to version 0.4
-STEP = "step"
+STEP, EPOCHS = "step", "epochs"
 
 
 def save_model(model: Model, path: str | Path, overwrite: bool = True) -> Path:
     """Write a model beside path, then rename it.
 
     Raises ModelError when that can't be done or a file that is to stay is there, SettingError for parts that no file
-    could bring back.
+    could bring back. Functions that are metrics are left out.
     """
     from simulator.nn.description import NAMES, TYPES, table_of
     from simulator.nn.metric import TYPES as METRICS
+    from simulator.nn.metric import MeanOf
 
-    for part in (*model.numbered, *model.metrics, model.optimizer):
+    for part in (*model.numbered, *(m for m in model.metrics if not isinstance(m, MeanOf)), model.optimizer):
         name = type(part).__name__
         rule = "A file can bring back the layers, metrics and optimizers of simulator.nn."
         known = {**TYPES, **METRICS, **NAMES}.get(name) is type(part)
@@ -142,9 +143,9 @@ def _memory(model: Model, data: bytes, path: str | Path) -> Arrays:
     arrays, mine = _arrays(data, OPTIMIZER, path), _weights(model)
     for name, array in arrays.items():
         weight = name.rpartition("/")[0]
-        if name != STEP and weight not in mine:
+        if name not in (STEP, EPOCHS) and weight not in mine:
             raise ModelError(_refused(path, f"'{name}', which belongs to no weight of the network"))
-        _require_shape(name, array, (1,) if name == STEP else mine[weight].spec.shape, path)
+        _require_shape(name, array, (1,) if name in (STEP, EPOCHS) else mine[weight].spec.shape, path)
     step = arrays.get(STEP, np.full(1, -1.0))[0]
     if step < 0 or step != math.floor(step):
         raise ModelError(_refused(path, f"{OPTIMIZER} without a number of steps"))
@@ -177,12 +178,20 @@ def _read(path: Path) -> dict[str, bytes]:
     """The parts of a file that are known here. They aren't compressed, so that none is larger than the file."""
     try:
         with zipfile.ZipFile(path) as archive:
+            if "model.weights.h5" in archive.namelist():
+                raise ModelError(
+                    f"A model's file must be one that model.save wrote here. Received: '{path}', one of Keras. Build "
+                    f"the "
+                    "network here and carry its weights over: get_weights() there, set_weights(...) here."
+                )
             found = [info for info in archive.infolist() if info.filename in (NETWORK, BEFORE, WEIGHTS, OPTIMIZER)]
             if any(info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size for info in found):
                 raise ModelError(_refused(path, "a zip with compressed parts"))
             return {info.filename: archive.read(info) for info in found}
     except ModelError:
         raise
+    except FileNotFoundError:
+        raise ModelError(f"A model's file must be there. Received: '{path}', where none is. Check the path.") from None
     except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError) as error:
         raise ModelError(_refused(path, getattr(error, "strerror", None) or str(error))) from None
 

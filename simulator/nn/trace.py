@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from simulator.errors import SettingError
 from simulator.nn.backend.expression import Expressions, Seen, State
@@ -19,6 +20,7 @@ from simulator.nn.layer import Tensor, WeightSpec, walk
 from simulator.nn.loss import Loss, penalty
 from simulator.nn.optimizer import Optimizer, Schedule
 from simulator.nn.option import require
+from simulator.nn.weight import take
 from simulator.sheet.program import Carry
 from simulator.tape.backward import backward
 from simulator.tape.expression import Expression, given, literal, upstream
@@ -65,6 +67,10 @@ class Weight:
     @property
     def shape(self) -> tuple[int, ...]:
         return self.spec.shape
+
+    def assign(self, value: ArrayLike) -> None:
+        """Take this value, as in Keras. Raises ShapeError for one of another shape."""
+        take([self], [value])
 
     def numpy(self) -> Array:
         """A copy of the value, as in Keras."""

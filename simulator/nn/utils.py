@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from simulator.nn.model import Model
 
 __all__ = [
+    "PyDataset",
+    "Sequence",
     "array_to_img",
     "clear_session",
     "image_dataset_from_directory",
@@ -31,8 +33,32 @@ __all__ = [
     "to_categorical",
 ]
 
+SORTED = "np.unique(x, return_inverse=True) gives names numbers."
+
 if not TYPE_CHECKING:
     __getattr__ = missing(__name__, __all__)
+
+
+class PyDataset:
+    """Base of data sets of your own: __len__ says how many batches there are, __getitem__(k) gives one.
+
+    `fit` goes through them in their order, and calls on_epoch_end after the last. Keras's options are taken, and
+    nothing depends on them: one process reads.
+    """
+
+    def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10) -> None:
+        self.workers, self.use_multiprocessing, self.max_queue_size = workers, use_multiprocessing, max_queue_size
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __getitem__(self, index: int) -> Any:
+        raise NotImplementedError
+
+    def on_epoch_end(self) -> None: ...
+
+
+Sequence = PyDataset  # its older name
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float32]:
@@ -42,6 +68,15 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.f
     [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
     numbers = np.asarray(x)
+    if numbers.dtype.kind in "US":
+        whole = np.char.isdecimal(numbers)
+        require(
+            bool(whole.all()),
+            "Class numbers are whole numbers.",
+            f"'{numbers[~whole][0] if not whole.all() else ''}'",
+            SORTED,
+        )
+        numbers = numbers.astype(np.int64)
     numbers = numbers[..., 0] if numbers.ndim > 1 and numbers.shape[-1] == 1 else numbers
     whole = numbers.astype(np.int64)
     size = int(whole.max(initial=-1)) + 1 if num_classes is None else num_classes

@@ -35,17 +35,28 @@ def numbers_in(data: ArrayLike, what: str) -> Array:
     return array
 
 
+def given(weights: Sequence[Weight]) -> list[Array]:
+    """Copies of the values, as Keras gives them: the two biases of a GRU in one array (2, 3H)."""
+    found: list[Array] = []
+    for w in weights:
+        if w.name == "recurrent_bias":
+            found[-1] = np.stack([found[-1], w.value])
+        else:
+            found.append(w.value.copy())
+    return found
+
+
 def take(weights: Sequence[Weight], arrays: Sequence[ArrayLike]) -> None:
     """Give the weights these values. Raises ShapeError when number or shapes differ."""
     good = isinstance(arrays, list | tuple)
     require(good, "set_weights takes a list of arrays, as get_weights returns it.", type(arrays).__name__)
-    given = [numbers_in(a, "A weight") for a in arrays]
+    mine = [numbers_in(a, "A weight") for a in arrays]
     shapes = [w.spec.shape for w in weights]
-    fitted = _as_here(given, shapes)
+    fitted = _as_here(mine, shapes)
     if [a.shape for a in fitted] != shapes:
         raise ShapeError(
-            f"set_weights takes arrays of the shapes {', '.join(map(str, shapes))}. "
-            f"Received: {', '.join(str(a.shape) for a in given) or 'none'}. get_weights() shows the order."
+            f"set_weights takes arrays of the shapes {', '.join(str(a.shape) for a in given(weights))}. "
+            f"Received: {', '.join(str(a.shape) for a in mine) or 'none'}. get_weights() shows the order."
         )
     for w, a in zip(weights, fitted, strict=True):
         w.value = a.copy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,10 @@ from simulator import nn
 
 os.environ["KERAS_BACKEND"] = "torch"
 keras = pytest.importorskip("keras", reason="Keras is in the extra [test]")
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Keras with NumPy 2
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of Keras with NumPy 2
+    pytest.mark.filterwarnings("ignore:Do not pass an `input_shape`"),
+]
 
 # Each leaves a result. alike(model) gives both the same weights; x (40, 4), y (40,) of three classes, z (40,) numbers
 LINES = {
@@ -200,6 +204,105 @@ stack = [layers.Dense(3), layers.Dense(2, name="mine"), layers.BatchNormalizatio
     layers.GlobalAveragePooling1D(), layers.Dense(4), layers.ReLU(), layers.SimpleRNN(2), layers.GRU(2)]
 result = [float(sum(map(ord, layer.name)) + len(layer.name)) for layer in stack]
 """,
+    "weights of classes and held back samples": """
+model = keras.Sequential([keras.Input((4,)), layers.Dense(1, activation="sigmoid")])
+model.compile(optimizers.SGD(0.1), "BinaryCrossentropy", metrics=["BinaryAccuracy", "MSE"])
+options = {"class_weight": {0: 1.0, 1: 10.0}, "validation_split": 0.25}
+result = alike(model).fit(x, (y > 0) * 1.0, epochs=2, shuffle=False, verbose=0, **options).history
+""",
+    "soft labels": """
+soft = np.exp(x[:, :3]) / np.exp(x[:, :3]).sum(1, keepdims=True)
+model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="softmax")])
+model.compile(optimizers.SGD(0.1), ["categorical_crossentropy"])
+result = alike(model).fit(x, soft, epochs=3, shuffle=False, verbose=0).history
+""",
+    "a rate that follows a schedule, in the history": """
+plateau = callbacks.ReduceLROnPlateau("loss", patience=50)
+model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+model.compile(optimizers.SGD(optimizers.schedules.ExponentialDecay(0.1, 10, 0.5)), "MAE")
+result = alike(model).fit(x, z, batch_size=8, epochs=3, shuffle=False, verbose=0, callbacks=[plateau]).history
+result = result["learning_rate"] + result["loss"]
+""",
+    "losses and penalties by themselves": """
+a, p = np.array([[0.0, 1.0], [1.0, 0.0]], "float32"), np.array([[0.2, 0.8], [0.6, 0.4]], "float32")
+l = keras.losses
+every = [l.MeanSquaredError(), l.MeanAbsoluteError(), l.Huber(0.3), l.BinaryCrossentropy(label_smoothing=0.1),
+    l.CategoricalCrossentropy(), l.CategoricalCrossentropy(from_logits=True), l.BinaryCrossentropy(from_logits=True)]
+result = [float(loss(a, p)) for loss in every] + [float(l.SparseCategoricalCrossentropy()(np.array([1, 0]), p))]
+result += [float(penalty(p)) for penalty in (keras.regularizers.L1(0.1), keras.regularizers.l2(0.1))]
+model = keras.Sequential([keras.Input((4,)), layers.Dense(1, kernel_regularizer="L2", bias_initializer="ones")])
+model.compile("sgd", "mse")
+result.append(alike(model).evaluate(x, z, verbose=0))
+""",
+    "metrics with weights": """
+m = keras.metrics
+a, p, w = np.array([[0], [1], [1], [1]]), np.array([[0.7], [0.2], [0.9], [0.8]]), np.array([1.0, 2.0, 0.5, 3.0])
+result = []
+for metric in (m.BinaryAccuracy(), m.MeanSquaredError(), m.Precision(), m.Recall()):
+    metric.update_state(a, p, sample_weight=w)
+    metric.update_state([[0], [1]], [[0.1], [0.9]])
+    result.append(float(metric.result()))
+""",
+    "batches of one's own": """
+class Batches(keras.utils.PyDataset):
+    def __init__(self, **options):
+        super().__init__(**options)
+        self.ended = 0
+    def __len__(self):
+        return 5
+    def __getitem__(self, k):
+        return x[8 * k : 8 * k + 8], z[8 * k : 8 * k + 8]
+    def on_epoch_end(self):
+        self.ended += 1
+batches = Batches()
+model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+model.compile(optimizers.SGD(0.1), "mse")
+result = alike(model).fit(batches, epochs=2, shuffle=False, verbose=0).history["loss"] + [batches.ended > 0]
+""",
+    "options by older names": """
+stack = [layers.Dense(6, input_dim=4), layers.LeakyReLU(negative_slope=0.2), layers.Reshape((-1, 2))]
+stack += [layers.Conv1D(2, 3, padding="SAME"), layers.Flatten(), layers.Dense(1)]
+model = keras.Sequential(stack)
+model.compile(optimizers.SGD(0.01, nesterov=True), keras.losses.Huber())
+result = alike(model).fit(x, z, epochs=2, shuffle=False, verbose=0).history["loss"]
+result += [float(n or 0) for n in model.input_shape + model.output_shape] + [len(model.trainable_variables)]
+result += [float(n or 0) for layer in model.layers for n in layer.output.shape] + [len(model.metrics_names) > 0]
+model.pop()
+result += alike(model).predict(x, verbose=0).ravel().tolist()
+""",
+    "weights of a GRU": """
+model = keras.Sequential([keras.Input(batch_shape=(8, 2, 2)), layers.GRU(3, stateful=True), layers.Dense(1)])
+kernel, recurrent, bias = alike(model).layers[0].get_weights()
+result = [*kernel.shape, *recurrent.shape, *bias.shape, len(model.get_weights())]
+result += model.predict(x[:16].reshape(16, 2, 2), batch_size=8, verbose=0).ravel().tolist()
+""",
+    "a loss that is no number ends quietly where that is asked for": """
+model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+model.compile(optimizers.SGD(1e12), "mse")
+found = alike(model).fit(x, z, epochs=50, verbose=0, shuffle=False, callbacks=[callbacks.TerminateOnNaN()]).history
+result = [len(found["loss"]), float(np.isfinite(found["loss"][-1]))]
+""",
+    "a monitor that isn't there": """
+watched = [callbacks.EarlyStopping("val_loss", patience=1), callbacks.ReduceLROnPlateau("val_loss")]
+model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+model.compile(optimizers.SGD(0.01), "mse")
+with warnings.catch_warnings(record=True) as found:
+    warnings.simplefilter("always")
+    result = alike(model).fit(x, z, epochs=3, verbose=0, shuffle=False, callbacks=watched).history["loss"]
+result.append(len(found) > 0)
+""",
+    "an own metric": """
+def largest(labels, answers):
+    errors = abs(labels - answers)
+    return errors.amax(-1) if hasattr(errors, "amax") else errors.max(-1)
+model = keras.Sequential([keras.Input((4,)), layers.Dense(2)])
+model.compile(optimizers.SGD(0.01), "mse", metrics=[largest])
+stop = callbacks.EarlyStopping("largest", mode="min", patience=2)
+result = alike(model).fit(x, x[:, :2], epochs=3, verbose=0, shuffle=False, callbacks=[stop]).history
+model.save(folder.with_suffix(".keras"))
+again = keras.models.load_model(folder.with_suffix(".keras"), custom_objects={"largest": largest})
+result["again"] = again.predict(x, verbose=0).ravel().tolist()
+""",
     "short names": """
 stack = [layers.Conv2D(2, 2, data_format="channels_last"), layers.MaxPool2D(2), layers.GlobalAvgPool2D()]
 model = keras.Sequential([keras.Input((6, 6, 1)), *stack, layers.Dense(1)])
@@ -228,7 +331,14 @@ def test_lines_lead_to_the_numbers_of_keras(name: str, tmp_path: Path) -> None:
             return [float(v) for v in getattr(tensor, "detach", lambda tensor=tensor: tensor)().ravel()]
 
         names = "layers", "optimizers", "callbacks", "utils"
-        scope: dict[str, Any] = {"keras": module, "np": np, "alike": alike, "numbers": numbers, **data}
+        scope: dict[str, Any] = {
+            "keras": module,
+            "np": np,
+            "warnings": warnings,
+            "alike": alike,
+            "numbers": numbers,
+            **data,
+        }
         scope["folder"] = tmp_path / str(k)
         exec(LINES[name], scope := scope | {name: getattr(module, name) for name in names})
         results.append(scope["result"])

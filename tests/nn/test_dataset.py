@@ -172,7 +172,7 @@ REFUSED: list[tuple[Callable[[Path], Any], type[SimulatorError], str]] = [
         lambda f: utils.load_img(f / "none.png"),
         DataError,
         "A picture must be a whole JPEG, PNG, GIF or BMP file. Received: '{0}/none.png' (No such file or directory). "
-        "Mend or remove it.",
+        "Check the path.",
     ),
     (
         lambda f: utils.image_dataset_from_directory(f / "none"),

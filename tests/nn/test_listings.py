@@ -345,3 +345,40 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ModelError, match=f"load_weights takes those of a network with the same layers.*{found}"):
             nn.Sequential([nn.Input((2,)), *layers_here]).load_weights(path)
+
+
+def test_every_epoch_has_an_order_of_its_own() -> None:
+    x, y = np.arange(40.0).reshape(20, 2) / 40, np.arange(20.0)
+    once, in_parts, again = (nn.Sequential([nn.Input((2,)), nn.Dense(1)]).compile("sgd", "mse") for _ in range(3))
+    once.fit(x, y, epochs=3, batch_size=4, verbose=0)
+    for _ in range(3):
+        in_parts.fit(x, y, epochs=1, batch_size=4, verbose=0)
+    again.fit(x, y, epochs=1, batch_size=4, verbose=0)
+    again.fit(x, y, epochs=3, batch_size=4, verbose=0, initial_epoch=1)
+    for other in (in_parts, again):
+        for mine, theirs in zip(once.get_weights(), other.get_weights(), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def test_a_saved_model_goes_on_in_the_order_of_the_next_epoch(tmp_path: Path) -> None:
+    x, y = np.arange(40.0).reshape(20, 2) / 40, np.arange(20.0)
+    model = nn.Sequential([nn.Input((2,)), nn.Dense(1)]).compile("adam", "mse")
+    model.fit(x, y, epochs=2, batch_size=4, verbose=0)
+    loaded = nn.load_model(model.save(tmp_path / "a.keras"))
+    for each in (model, loaded):
+        each.fit(x, y, epochs=1, batch_size=4, verbose=0)
+    np.testing.assert_allclose(loaded.get_weights()[0], model.get_weights()[0], rtol=1e-6)
+
+
+def test_names_that_are_missing_have_hints_of_public_ones() -> None:
+    model = nn.Sequential([nn.Input((2,)), nn.Dense(1)])
+    with pytest.raises(AttributeError, match=r"^Sequential has no sumary\. Did you mean 'summary'\?$"):
+        model.sumary()
+    with pytest.raises(AttributeError, match=r"^Model has no to_json\.$"):
+        nn.Model(model.input, model.output).to_json()
+    with pytest.raises(AttributeError, match=r"Dense has no get_weight, .* Did you mean 'get_weights'\?$"):
+        model.layers[0].get_weight()
+    model.layers[0].kernel.assign([[1.0], [2.0]])
+    assert model.predict([[1.0, 1.0]]).tolist() == [[3.0]]
+    with pytest.raises(ShapeError, match=r"takes arrays of the shapes \(2, 1\)"):
+        model.layers[0].kernel.assign([1.0, 2.0, 3.0])

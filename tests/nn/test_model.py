@@ -55,13 +55,14 @@ REFUSED: list[tuple[Callable[[Path], object], type[SimulatorError], str]] = [
     (
         built(xor("softmax", "categorical_crossentropy", 2), Y=[[1, 0], [1, 1], [0, 1], [0, 1]]),
         SettingError,
-        "categorical_crossentropy needs rows of zeros with a single 1. Received: [1. 1.]. "
-        "Class numbers go with sparse_categorical_crossentropy.",
+        "categorical_crossentropy needs rows of zeros with a single 1, or of shares that are 1 together. "
+        "Received: [1. 1.]. Class numbers go with sparse_categorical_crossentropy.",
     ),
     (
         built(xor("softmax", "sparse_categorical_crossentropy", 2), Y=[0, 1, 2, 0]),
         SettingError,
-        "Labels of sparse_categorical_crossentropy are whole numbers from 0 to 1. Received: 2.",
+        "Labels of sparse_categorical_crossentropy are whole numbers from 0 to 1. Received: 2. The last layer, "
+        "Dense, answers for 2; give it one per class.",
     ),
     (
         lambda folder: xor("tanh"),
@@ -100,13 +101,13 @@ REFUSED: list[tuple[Callable[[Path], object], type[SimulatorError], str]] = [
     (
         lambda folder: nn.Dense(2)(nn.Input((4, 4, 1))),
         ShapeError,
-        "Dense needs a vector or a sequence of vectors; flatten images first, a sample of 1 axis. "
-        "Received: samples of shape (4, 4, 1). Check the layer before it.",
+        "Dense needs a vector or a sequence of vectors: samples of 1 axis. Received: samples of shape (4, 4, 1). Put "
+        "Flatten() before it.",
     ),
     (
         lambda folder: nn.LSTM(2)(nn.Input((4,))),
         ShapeError,
-        "LSTM needs a sequence (steps, features), a sample of 2 axes. "
+        "LSTM needs a sequence (steps, features): samples of 2 axes. "
         "Received: samples of shape (4,). Check the layer before it.",
     ),
     (
@@ -180,10 +181,10 @@ REFUSED: list[tuple[Callable[[Path], object], type[SimulatorError], str]] = [
     ),
     (built(xor(), batch_size=2.0), SettingError, "batch_size must be a whole number. Received: 2.0."),
     (
-        built(xor("softmax", "categorical_crossentropy", 2), Y=[[1, 0], [0.5, 0.5], [0, 1], [0, 1]]),
+        built(xor("softmax", "categorical_crossentropy", 2), Y=[[1, 0], [0.5, 0.4], [0, 1], [0, 1]]),
         SettingError,
-        "categorical_crossentropy needs rows of zeros with a single 1. Received: [0.5 0.5]. "
-        "Class numbers go with sparse_categorical_crossentropy.",
+        "categorical_crossentropy needs rows of zeros with a single 1, or of shares that are 1 together. "
+        "Received: [0.5 0.4]. Class numbers go with sparse_categorical_crossentropy.",
     ),
     (
         lambda folder: nn.Dropout(0.5, seed=-1),
@@ -258,7 +259,10 @@ def test_the_same_seed_draws_the_same_weights_with_three_decimals() -> None:
 def test_keras_shapes_of_weights_are_understood() -> None:
     gru = nn.Sequential([nn.Input((4, 2)), nn.GRU(3)])
     gru.set_weights([np.ones((2, 9)), np.ones((3, 9)), np.array([np.full(9, 2.0), np.full(9, 3.0)])])
-    assert [w.ravel()[0] for w in gru.get_weights()] == [1, 1, 2, 3]
+    assert [w.ravel()[0] for w in gru.get_weights()] == [1, 1, 2]
+    assert [w.value.ravel()[0] for w in gru.weights] == [1, 1, 2, 3]
+    gru.set_weights([2 * w.value for w in gru.weights])
+    assert gru.layers[0].get_weights()[2].tolist() == [[4.0] * 9, [6.0] * 9]
     attention = nn.Sequential([nn.Input((4, 2)), nn.MultiHeadAttention(key_dim=3)])
     shapes = [(2, 1, 3), (1, 3)] * 3 + [(1, 3, 2), (2,)]
     attention.set_weights([np.full(shape, k) for k, shape in enumerate(shapes)])

@@ -528,8 +528,8 @@ def compare_training(make: Callable[[], Case], optimizer: Make, epochs: int = ST
             case.X, case.Y, epochs=epoch, batch_size=case.batch_size, backend="expressions"
         ).history
         np.testing.assert_allclose(history["loss"][-1], cost, **CLOSE, err_msg=f"cost of epoch {epoch}")
-        for name, found, wanted in zip(twin.tensors, case.model.get_weights(), weights, strict=True):
-            np.testing.assert_allclose(found, wanted, **CLOSE, err_msg=f"{name} after epoch {epoch}")
+        for name, found, wanted in zip(twin.tensors, case.model.weights, weights, strict=True):
+            np.testing.assert_allclose(found.value, wanted, **CLOSE, err_msg=f"{name} after epoch {epoch}")
     return case, twin
 
 

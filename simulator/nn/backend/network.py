@@ -24,6 +24,7 @@ from simulator.nn.optimizer import Optimizer, Schedule
 from simulator.nn.recurrent import Recurrent
 
 Named = tuple[int, str]  # a weight's layer, by its number, and Keras's name of it
+CATEGORICAL = "categorical_crossentropy", "sparse_categorical_crossentropy"
 CARRIED = "carried"  # in the names of what stateful layers keep
 
 
@@ -129,10 +130,7 @@ class Network:
     @property
     def losses(self) -> tuple[Loss, Loss | None]:
         """The loss of the network's answers, and that of what stands before the last activation."""
-        if self.loss == "huber":
-            return huber(self.loss_option.delta), None
-        found, of_logits = LOSSES[self.loss]
-        return (of_logits or found, None) if self.loss_option.from_logits else (found, of_logits)
+        return losses_of(self.loss_option)
 
     def assess(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, AnyArray]:
         """The sum of the losses of a batch, each times the weight of its sample, and the network's answers.
@@ -168,13 +166,33 @@ class Network:
         """How many losses there are: a categorical one per row of classes, otherwise one per number."""
         return y.size // classes if self.loss == "categorical_crossentropy" else y.size
 
-    def rate(self) -> float:
-        """The learning rate of this step."""
+    def rate(self, step: int | None = None) -> float:
+        """The learning rate of a step, counted from 0, or of the one that is taken now."""
         assert self.optimizer is not None
         schedule = self.optimizer.learning_rate
         if not isinstance(schedule, Schedule):
             return float(schedule)
-        return schedule(max(self.step_number - 1, 0))
+        return schedule(self.step_number - 1 if step is None else step)
+
+
+def losses_of(option: LossOption) -> tuple[Loss, Loss | None]:
+    """The loss of answers, and that of what stands before their activation."""
+    if option.key == "huber":
+        return huber(option.delta), None
+    found, of_logits = LOSSES[option.key]
+    return (of_logits or found, None) if option.from_logits else (found, of_logits)
+
+
+def loss_alone(option: LossOption, y: AnyArray, p: AnyArray) -> float:
+    """The mean loss of predictions (N, ..., K), or (N,) for single numbers, without a network."""
+    loss_of, _ = losses_of(option)
+    p = p[:, None] if p.ndim == 1 else p
+    classes = option.key == "sparse_categorical_crossentropy"
+    y = y.astype(np.int64).reshape(p.shape[:-1]) if classes else y.astype(np.float32).reshape(p.shape)
+    kept = p.transpose((*range(1, p.ndim), 0)).copy()
+    entries = p.size if option.key not in CATEGORICAL else p.size // p.shape[-1]
+    labels = labels_kept(option.smoothed(y))
+    return loss_of(labels, kept, np.empty_like(kept), factor_of(1 / entries, None, kept.ndim))
 
 
 @dataclass(eq=False)

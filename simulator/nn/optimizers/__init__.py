@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 from simulator.errors import missing
-from simulator.nn import optimizer as schedules
 from simulator.nn.optimizer import SGD, Adagrad, Adam, AdamW, RMSprop
+from simulator.nn.optimizers import schedules
 
 __all__ = [
     "SGD",
