@@ -427,7 +427,7 @@ def run(
         outcome = run_experiment(experiment, folder, epochs, samples, seed, settings, resume, typer.echo, backend)
     except KeyboardInterrupt:
         if (folder / CHECKPOINT).exists():
-            typer.echo(f"Whole epochs are kept in {folder / CHECKPOINT}; --resume goes on from there.", err=True)
+            typer.echo(f"What is trained is kept in {folder / CHECKPOINT}; --resume goes on from there.", err=True)
         raise
     page, *_ = write_report(outcome, folder)
     for what, reported, here, verdict in compared(outcome.record):

@@ -1,4 +1,4 @@
-"""Run an experiment: train, keep a checkpoint after every epoch, test, and hand over a record.
+"""Run an experiment: train, keep a checkpoint after every epoch and at Ctrl-C, test, and hand over a record.
 
 A run that was interrupted goes on to the very same weights: data are shuffled by seed and epoch, and random numbers of
 a step follow from its number.
@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 import os
 import platform
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,6 +35,7 @@ from simulator.files import require_place, write
 from simulator.nn.backend import backend_named
 from simulator.nn.backend.cpu.compiled import is_compiled
 from simulator.nn.callback import Callback, Logs
+from simulator.nn.fit import Passed
 from simulator.nn.layer import draws
 from simulator.nn.memory import free_memory, in_gib, require_room
 from simulator.nn.model import Model
@@ -64,12 +68,24 @@ class Outcome(NamedTuple):
 
 
 class _Keeper(Callback):
-    """Keeps a checkpoint after every epoch, and says how far the run is; in a terminal, while an epoch runs too."""
+    """Keeps a checkpoint after every epoch, and says how far the run is; in a terminal, while an epoch runs too.
+
+    Once it is to stop, it keeps one after the step that is being taken, and raises KeyboardInterrupt.
+    """
 
     def __init__(
-        self, path: Path, settled: Mapping[str, Any], before: dict[str, Any], epochs: int, say: Said, task: Task
+        self,
+        path: Path,
+        settled: Mapping[str, Any],
+        before: dict[str, Any],
+        state: Mapping[str, NDArray[Any]],
+        epochs: int,
+        say: Said,
+        task: Task,
     ) -> None:
         self.path, self.settled, self.epochs, self.say, self.task = path, settled, epochs, say, task
+        self.stopping = False
+        self.within, self.state = before["within"], state  # of the epoch in which a run was interrupted
         self.history: dict[str, list[float]] = before["history"]
         self.notes: dict[str, Any] = before["notes"]  # by epoch
         self.seconds: float = before["seconds"]
@@ -79,14 +95,19 @@ class _Keeper(Callback):
         self.line.set_params({**params, "epochs": self.epochs})
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        self.begun = time.perf_counter()
+        self.epoch, self.begun = epoch, time.perf_counter()
+        if self.within:
+            self.model.network().restore(self.state)  # states too, which an epoch would begin from zeros
+            self.begun -= self.within.pop("seconds")
+            self.model.passed = Passed(**self.within)
+            self.within = None
         self.line.on_epoch_begin(epoch)
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self.line.on_batch_end(batch, logs)
-
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        self.line.stop()
+        if self.stopping:
+            self._keep(self.epoch, asdict(self.model.passed) | {"seconds": time.perf_counter() - self.begun})
+            raise KeyboardInterrupt
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.line.stop()
@@ -98,13 +119,39 @@ class _Keeper(Callback):
         note = self.task.noted(self.model, epoch + 1)
         if note is not None:
             self.notes[str(epoch + 1)] = note
-        said = {"epoch": epoch + 1, "history": self.history, "notes": self.notes}
-        said |= {"seconds": self.seconds, "settled": dict(self.settled)}
-        _write(self.path, save(self.model.network().state(), {"run": json.dumps(said)}))
+        self._keep(epoch + 1)
         shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
         rate, left = self.task.an_epoch / took, took * (self.epochs - epoch - 1)
         speed = f"{took:.0f} s, {rate:,.0f} {self.task.counted} a second"
         self.say(f"epoch {epoch + 1} of {self.epochs}: {shown}; {speed}, about {spoken(left)} left")
+        if self.stopping:
+            raise KeyboardInterrupt
+
+    def _keep(self, epoch: int, within: dict[str, Any] | None = None) -> None:
+        """Write what is trained after so many whole epochs, and what has passed of the next one."""
+        said = {"epoch": epoch, "history": self.history, "notes": self.notes, "within": within}
+        said |= {"seconds": self.seconds, "settled": dict(self.settled)}
+        _write(self.path, save(self.model.network().state(), {"run": json.dumps(said)}))
+
+
+@contextmanager
+def _to_the_end_of_a_step(keeper: _Keeper) -> Iterator[None]:
+    """Ctrl-C lets a step be finished and kept; a second one doesn't wait."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: object) -> None:
+        keeper.stopping = True
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        keeper.line.stop()
 
 
 def run_experiment(
@@ -143,14 +190,19 @@ def run_experiment(
         "backend": f"{backend} with Numba" if compiled else backend,  # whose last digits differ
     }
     path = out / CHECKPOINT
-    before: dict[str, Any] = {"epoch": 0, "history": {}, "notes": {}, "seconds": 0.0}
+    before: dict[str, Any] = {"epoch": 0, "history": {}, "notes": {}, "seconds": 0.0, "within": None}
+    state: dict[str, NDArray[Any]] = {}
     if resume:
         before, state = _checkpoint(path, settled)
         model.network().restore(state)
         model.updated()
         done = before["epoch"]
-        say(f"goes on after epoch {done}" if done < epochs else f"has {done} epochs already, so nothing is trained")
-    keeper = _Keeper(path, settled, before, epochs, say, task)
+        within = f", step {before['within']['steps']}" if before["within"] else ""
+        rule = "A run that was interrupted within an epoch goes on to its end."
+        require(not within or done < epochs, rule, f"--epochs {epochs}", f"It is in epoch {done + 1}.")
+        goes = f"goes on after epoch {done}{within}"
+        say(goes if done < epochs else f"has {done} epochs already, so nothing is trained")
+    keeper = _Keeper(path, settled, before, state, epochs, say, task)
     need = 0
     if before["epoch"] < epochs:
         need = require_room(model, at_once(settings), *_smaller(settings))
@@ -159,7 +211,8 @@ def run_experiment(
         if not resume and path.exists():
             path.replace(out / EARLIER)
             say(f"the checkpoint of an earlier run is kept as {EARLIER}")
-        task.fit(model, before["epoch"], epochs, keeper)
+        with _to_the_end_of_a_step(keeper):
+            task.fit(model, before["epoch"], epochs, keeper)
     say("what follows is the test")
     history = keeper.history
     tested = task.test(model, history)
@@ -249,9 +302,11 @@ def _kept(path: Path, rule: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]
         with safe_open(str(path), "numpy") as file:
             said = json.loads(file.metadata()["run"])
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # not a dict
-        said = {"epoch": int(said["epoch"]), "seconds": float(said["seconds"])} | {
-            name: said[name] for name in ("history", "notes", "settled")
-        }
+        said = (
+            {"epoch": int(said["epoch"]), "seconds": float(said["seconds"])}
+            | {name: said[name] for name in ("history", "notes", "settled")}
+            | {"within": said.get("within")}
+        )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ModelError(rule.format(error)) from None
     return said, state

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,25 @@ if TYPE_CHECKING:
     from simulator.nn.model import Model
 
 Array = NDArray[Any]
+
+
+@dataclass
+class Passed:
+    """What an epoch has added up so far: steps, losses of so many samples, and what each metric counts."""
+
+    steps: int = 0
+    total: float = 0.0
+    seen: int = 0
+    metrics: Sequence[tuple[float, float]] = ()
+
+    def add(self, loss: float, samples: int, metrics: Sequence[Metric]) -> None:
+        self.steps, self.seen = self.steps + 1, self.seen + samples
+        self.total += loss * samples
+        self.metrics = [(metric.total, metric.count) for metric in metrics]
+
+    @property
+    def loss(self) -> float:
+        return self.total / self.seen
 
 
 def fit(
@@ -50,13 +70,18 @@ def fit(
     try:
         ahead = max(model.epochs_done - initial_epoch, 0)  # so that every epoch has an order of its own
         for epoch in range(initial_epoch, epochs):
+            model.passed = Passed()
             for callback in everyone:
                 callback.on_epoch_begin(epoch, {})
             model.hand_over(network)  # what callbacks have set, here and below
-            total, seen = 0.0, 0
-            for metric in metrics:
+            passed = model.passed  # theirs too, of an epoch that goes on
+            for k, metric in enumerate(metrics):
                 metric.reset_state()
+                if passed.metrics:
+                    metric.total, metric.count = passed.metrics[k]
             for step, batch in enumerate(training.batches(epoch + ahead)):
+                if step < passed.steps:
+                    continue
                 for callback in callbacks:
                     callback.on_train_batch_begin(step, {})
                 model.hand_over(network)
@@ -66,17 +91,17 @@ def fit(
                         f"A loss must be a finite number. Received: {loss} in epoch {epoch + 1}, step {step + 1}. "
                         f"{_causes(model, batch)}"
                     )
-                total, seen = total + loss * len(batch.x), seen + len(batch.x)
                 _count(metrics, batch.y, p)
+                passed.add(loss, len(batch.x), metrics)
                 if callbacks or watching:
                     model.behind(backend)
-                    logs = {"loss": total / seen} | _results(metrics)
+                    logs = {"loss": passed.loss} | _results(metrics)
                     for callback in [*callbacks, *watching]:
                         callback.on_train_batch_end(step, logs)
                     model.hand_over(network)
                 if model.stop_training:
                     break
-            logs = {"loss": total / seen} | _results(metrics)
+            logs = {"loss": passed.loss} | _results(metrics)
             if held is not None and (epoch + 1) % validation_freq == 0:
                 found = evaluated(model, held, backend, callbacks)
                 logs |= {f"val_{name}": value for name, value in found.items()}

@@ -34,7 +34,7 @@ from simulator.nn.feed import (
     of_rank,
     opened,
 )
-from simulator.nn.fit import evaluated, fit, predicted
+from simulator.nn.fit import Passed, evaluated, fit, predicted
 from simulator.nn.initializer import Array, initial
 from simulator.nn.layer import Call, Layer, Tensor, WeightSpec, apart, draws, units, walk
 from simulator.nn.loss import LOSSES, Loss, LossOption, loss_of
@@ -89,6 +89,7 @@ class Model:
         self.metrics: list[Metric] = []
         self.backend = ""
         self.stop_training = False
+        self.passed = Passed()  # of the epoch that `fit` is in
         self.history: History | None = None  # of the last fit
         self._forget()
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,36 @@ def test_a_run_that_is_killed_goes_on_to_the_same_weights(small: Path) -> None:
     resumed = run_experiment(EXPERIMENTS["mnist-convnet"], small / "killed", epochs=first + 2, resume=True)
     whole = run_experiment(EXPERIMENTS["mnist-convnet"], small / "whole", epochs=first + 2)
     assert same(resumed.model, whole.model)
+
+
+@pytest.mark.parametrize("step", [2, 5, 7])  # of 5 in an epoch: within the first, at its end, within the second
+def test_a_run_that_is_interrupted_goes_on_within_its_epoch(
+    step: int, small: Path, interrupted: Callable[[int], None]
+) -> None:
+    experiment, changes = EXPERIMENTS["alexnet-28"], {"batch_size": 64}
+    whole = run_experiment(experiment, small / "whole", 3, changes=changes)
+    interrupted(step)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(experiment, small / "parts", 3, changes=changes)
+    said: list[str] = []
+    epoch, within = (step - 1) // 5, (step - 1) % 5 + 1
+    assert json.loads(_metadata(small / "parts" / CHECKPOINT)["run"])["epoch"] == epoch
+    parts = run_experiment(experiment, small / "parts", 3, changes=changes, resume=True, say=said.append)
+    assert said[0] == f"goes on after epoch {epoch}, step {within}"
+    assert same(parts.model, whole.model)
+    assert parts.record["history"] == whole.record["history"]
+    assert parts.record["results"] == whole.record["results"]
+    assert len(parts.record["history"]["loss"]) == 3
+
+
+def test_a_run_within_an_epoch_is_not_resumed_for_fewer(small: Path, interrupted: Callable[[int], None]) -> None:
+    experiment, changes = EXPERIMENTS["mnist-96-96"], {"batch_size": 60}
+    interrupted(6)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(experiment, small, 3, changes=changes)
+    said = "A run that was interrupted within an epoch goes on to its end. Received: --epochs 1. It is in epoch 2."
+    with pytest.raises(SettingError, match=re.escape(said)):
+        run_experiment(experiment, small, 1, changes=changes, resume=True)
 
 
 def _metadata(path: Path) -> dict[str, str]:

@@ -9,7 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,6 +183,27 @@ def test_what_is_written_is_always_the_same(small: Path) -> None:
     whole = experiment.build({**settings, "steps": len(first) - 1, "sampling": "random"}, 0)
     answers = whole.predict(one_hot(task.tokens.numbers(first[:-1])[None], 28))
     assert task.tokens.text(answers[0].argmax(-1))[3:] == first[4:]
+
+
+def test_a_run_that_is_interrupted_goes_on_with_its_states(small: Path, interrupted: Callable[[int], None]) -> None:
+    """In an epoch whose batches take over the states of those before."""
+    experiment, changes = EXPERIMENTS["timemachine-gru"], SMALL | {"units": 8, "sampling": "sequential"}
+    whole = run_experiment(experiment, small / "whole", 2, 300, 0, changes)
+    steps = experiment_steps(whole)
+    assert steps > 2
+    interrupted(steps + 2)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(experiment, small / "parts", 2, 300, 0, changes)
+    parts = run_experiment(experiment, small / "parts", 2, 300, 0, changes, resume=True)
+    assert same(parts.model, whole.model)
+    for name in ("history", "notes", "written"):
+        assert parts.record[name] == whole.record[name]
+
+
+def experiment_steps(outcome: Any) -> int:
+    """Steps of an epoch."""
+    x, _ = outcome.task.sequences(0)
+    return -(-len(x) // outcome.task.batch)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
