@@ -47,8 +47,8 @@ def weights_of(part: Part) -> list[Array]:
 def test_the_naive_peer_has_our_gradients(network) -> None:
     rng = np.random.default_rng(1)
     parts, model = network(rng)
-    x = rng.standard_normal((16, *model.inputs.shape), np.float32)
-    y = rng.integers(0, 5, (16, *model.outputs.shape[:-1]))
+    x = rng.standard_normal((16, *model.inputs.sizes), np.float32)
+    y = rng.integers(0, 5, (16, *model.outputs.sizes[:-1]))
     channels = 3 if network is images else 0
     for part in parts:
         for w in weights_of(part):
