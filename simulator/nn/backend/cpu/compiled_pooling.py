@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Node, Operation, Plan, Weight
-from simulator.nn.backend.cpu.pooling import MaxPooling
+from simulator.nn.backend.cpu.pooling import AveragePooling, MaxPooling
 
 
 class CompiledPooling(Operation):
@@ -70,6 +70,35 @@ class CompiledMaxPooling(MaxPooling):
         self.errors.fill(0)
         x, dy = np.ascontiguousarray(self.whole), np.ascontiguousarray(self.dy)
         self.kernels.largest_back(x, self.largest, dy, self.errors, self.size, self.strides)
+        if self.errors is not self.dwhole:
+            np.copyto(self.dwhole, self.errors)
+        self.leave()
+
+
+class CompiledAveragePooling(AveragePooling):
+    """Any windows."""
+
+    def __init__(self, kernels: ModuleType, *args: Any) -> None:
+        super().__init__(*args)
+        self.kernels = kernels
+
+    def allocate(self, plan: Plan) -> None:
+        super().allocate(plan)
+        self.own = _contiguous(self.y)
+        self.errors = None if self.dwhole is None else _contiguous(self.dwhole)
+        self.shares: Array = np.ascontiguousarray(self.share[0, :, :, 0])
+
+    def forward(self, plan: Plan) -> None:
+        self.enter()
+        self.kernels.mean(np.ascontiguousarray(self.whole), self.shares, self.own, self.size, self.strides)
+        if self.own is not self.y:
+            np.copyto(self.y, self.own)
+
+    def backward(self, plan: Plan) -> None:
+        if self.dwhole is None or self.errors is None:
+            return
+        self.errors.fill(0)
+        self.kernels.mean_back(np.ascontiguousarray(self.dy), self.shares, self.errors, self.size, self.strides)
         if self.errors is not self.dwhole:
             np.copyto(self.dwhole, self.errors)
         self.leave()

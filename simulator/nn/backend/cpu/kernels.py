@@ -285,6 +285,56 @@ def pool_back(dy: AnyArray, place: AnyArray, dx: AnyArray, db: AnyArray) -> None
 
 
 @compiled
+def add_patches(parts: AnyArray, x: AnyArray, row: int, strides: Any) -> None:
+    """Add to every number of x, from a row on, those that were copied from it.
+
+    x (C, H, W, n) with its padding, parts (kh, kw, C, rows, W', n); strides is a pair.
+    """
+    kh, kw, channels, rows, width, samples = parts.shape
+    for c in range(channels):
+        for r in range(rows):
+            for i in range(kh):
+                for j in range(kw):
+                    for o in range(width):
+                        to, d = x[c, (row + r) * strides[0] + i, o * strides[1] + j], parts[i, j, c, r, o]
+                        for k in range(samples):
+                            to[k] += d[k]
+
+
+@compiled
+def mean(x: AnyArray, share: AnyArray, y: AnyArray, size: Any, strides: Any) -> None:
+    """The sum of every window times its share. x (C, H, W, n), share (H', W'), y (C, H', W', n)."""
+    channels, height, width, samples = y.shape
+    for c in range(channels):
+        for i in range(height):
+            for j in range(width):
+                out = y[c, i, j]
+                out[:] = np.float32(0)
+                for a in range(size[0]):
+                    for b in range(size[1]):
+                        other = x[c, i * strides[0] + a, j * strides[1] + b]
+                        for k in range(samples):
+                            out[k] += other[k]
+                for k in range(samples):
+                    out[k] *= share[i, j]
+
+
+@compiled
+def mean_back(dy: AnyArray, share: AnyArray, dx: AnyArray, size: Any, strides: Any) -> None:
+    """To every number of a window is added its share of what comes to y."""
+    channels, height, width, samples = dy.shape
+    for c in range(channels):
+        for i in range(height):
+            for j in range(width):
+                d = dy[c, i, j]
+                for a in range(size[0]):
+                    for b in range(size[1]):
+                        to = dx[c, i * strides[0] + a, j * strides[1] + b]
+                        for k in range(samples):
+                            to[k] += d[k] * share[i, j]
+
+
+@compiled
 def largest(x: AnyArray, y: AnyArray, size: Any, strides: Any) -> None:
     """The largest of every window. x (C, H, W, n) with its padding, y (C, H', W', n); size and strides are pairs."""
     channels, height, width, samples = y.shape

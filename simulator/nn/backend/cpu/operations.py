@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from simulator.errors import SettingError
 from simulator.nn.backend.cpu import activation, dense, elementwise, normalization, pooling
 from simulator.nn.backend.cpu.compiled import kernels
-from simulator.nn.backend.cpu.compiled_pooling import CompiledMaxPooling, CompiledPooling
+from simulator.nn.backend.cpu.compiled_pooling import CompiledAveragePooling, CompiledMaxPooling, CompiledPooling
 from simulator.nn.backend.cpu.compiled_recurrent import cell_of
 from simulator.nn.backend.cpu.convolution import Convolution
 from simulator.nn.backend.cpu.moving import Move
@@ -75,7 +75,10 @@ class CpuOperations(Operations[Node]):
             image = self._reshaped(x, (x.shape[0], 1, x.shape[1]))
             pooled = self.pooling(image, (*size, 1), (*strides, 1), padding, largest)
             return self._reshaped(pooled, (pooled.shape[0], x.shape[1]))
+        found = kernels()
         if not largest:
+            if found is not None:
+                return self.plan.append(CompiledAveragePooling(found, x, size, strides, padding))
             return self.plan.append(pooling.AveragePooling(x, size, strides, padding))
         # A maximum commutes with a bias and with an activation that rises: these then have a quarter of the work.
         later = []
@@ -84,7 +87,6 @@ class CpuOperations(Operations[Node]):
             x = operation.inputs[0]
             x.used -= 1
             later.append(operation)
-        found = kernels()
         if tuple(size) == tuple(strides) == (2, 2) and (padding == "valid" or not (x.shape[0] % 2 or x.shape[1] % 2)):
             match later:
                 case [activation.Activation(name="relu", slope=None), elementwise.Bias(b=bias)] if found is not None:
