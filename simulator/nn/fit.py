@@ -85,7 +85,7 @@ def fit(
                 for callback in callbacks:
                     callback.on_train_batch_begin(step, {})
                 model.hand_over(network)
-                loss, p = network.train(batch.x, batch.y, batch.weights)
+                loss, p = network.train(batch.x, batch.y, batch.weights, answers=bool(metrics))
                 if not (math.isfinite(loss) or quiet):
                     raise TrainingError(
                         f"A loss must be a finite number. Received: {loss} in epoch {epoch + 1}, step {step + 1}. "

@@ -37,6 +37,13 @@ LAYERS: dict[str, Any] = {
     "GRU, sequences": lambda: nn.GRU(7, return_sequences=True),
     "GRU, wide": lambda: nn.GRU(68, return_sequences=True),
     "GRU, without biases": lambda: nn.GRU(8, use_bias=False),
+    "RNN": lambda: nn.SimpleRNN(8),
+    "RNN, sequences": lambda: nn.SimpleRNN(12, return_sequences=True, go_backwards=True),
+    "RNN, wide": lambda: nn.SimpleRNN(68, return_sequences=True),
+    "RNN, units that aren't in fours": lambda: nn.SimpleRNN(7),
+    "RNN, another activation": lambda: nn.SimpleRNN(8, activation="relu"),
+    "RNN, stateful": lambda: nn.SimpleRNN(8, stateful=True, return_sequences=True),
+    "RNN, recurrent dropout": lambda: nn.SimpleRNN(8, recurrent_dropout=0.3, seed=1),
     "GRU, reset first": lambda: nn.GRU(8, reset_after=False),
     "GRU, recurrent dropout": lambda: nn.GRU(8, recurrent_dropout=0.3, seed=1),
     "GRU, stateful, both directions": lambda: nn.Bidirectional(nn.GRU(4, return_sequences=True, stateful=True)),
@@ -59,6 +66,19 @@ NETWORKS: dict[str, Any] = {
     "pool without a bias": lambda: pooled(nn.MaxPooling2D(2), activation="relu", use_bias=False),
     "two pools": lambda: pooled(nn.MaxPooling2D(2), nn.MaxPooling2D(2), activation="relu"),
     "windows that overlap": lambda: pooled(nn.MaxPooling2D(3, strides=2, padding="same"), activation="relu"),
+    "averages": lambda: pooled(nn.AveragePooling2D(2), nn.AveragePooling2D((3, 2), padding="same"), activation="tanh"),
+    "averages that overlap": lambda: pooled(nn.AveragePooling2D(3, strides=2, padding="same"), activation="relu"),
+    "patches": lambda: [
+        nn.Conv2D(4, 5, padding="same", input_shape=(11, 10, 3)),
+        nn.Conv2D(3, (4, 3), strides=(2, 3), padding="same"),
+        nn.Flatten(),
+    ],
+    "patches of sequences": lambda: [
+        nn.Conv1D(4, 3, input_shape=(9, 2)),
+        nn.Conv1D(3, 4, strides=2),
+        nn.AveragePooling1D(2),
+        nn.Flatten(),
+    ],
     "windows apart from each other": lambda: pooled(nn.MaxPooling2D((2, 3), strides=(3, 4)), activation="tanh"),
 }
 
@@ -116,6 +136,8 @@ def test_a_pool_shows_what_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_compiled_cell_is_that_of_numpy(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "wide" in name:
+        monkeypatch.setattr("simulator.nn.backend.cpu.compiled_recurrent.SMALL", 64)
     found = [trained(monkeypatch, numba, [LAYERS[name](), nn.Dense(2)]) for numba in "01"]
     assert difference(found[1], found[0]) < CLOSE
     both = trained(monkeypatch, "1", [LAYERS[name](), nn.Dense(2)], threads=2)
@@ -168,7 +190,7 @@ def test_a_product_is_that_of_numpy_and_writes_nowhere_else() -> None:
     from simulator.nn.backend.cpu import kernels
 
     rng = np.random.default_rng(3)
-    for rows, depth in ((8, 3), (4, 31), (12, 8), (4, 1)):
+    for rows, depth in ((8, 3), (4, 31), (12, 8), (4, 1), (28, 5)):
         for n in (*range(1, 75), 128):  # tiles of both widths, what is left beside them, and less than a tile
             m, x = rng.standard_normal((rows, depth), np.float32), rng.standard_normal((depth, n), np.float32)
             around = np.full((rows + 2, n), np.nan, np.float32)

@@ -108,7 +108,9 @@ class ExpressionNetwork(ArrayNetwork):
 
     # Training
 
-    def train(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, Array]:
+    def train(
+        self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None, answers: bool = True
+    ) -> tuple[float, Array]:
         require(weights is None, "The backend 'expressions' counts every sample alike.", "weights of samples")
         traced = self.traced(len(x), True)
         self.step_number += 1

@@ -101,9 +101,12 @@ class Network:
         """
         raise NotImplementedError
 
-    def train(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, AnyArray]:
+    def train(
+        self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None, answers: bool = True
+    ) -> tuple[float, AnyArray]:
         """One step on a batch: its loss, with penalties, and its predictions, both from before the step.
 
+        Without answers the predictions, which a loss may do without, needn't be there.
         weights (N,), or one for every loss of a sample (N, ...), say how much each counts.
         """
         raise NotImplementedError

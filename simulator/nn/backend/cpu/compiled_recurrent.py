@@ -1,7 +1,7 @@
-"""Recurrent cells with Numba: what a step does to single numbers in one pass, and all steps of a small cell at once.
+"""Recurrent cells with Numba: all steps in one call, but for very wide cells, whose products stay NumPy's.
 
-In two threads an LSTM of 16 units is 2.1 times as fast as without it, and one of 256 units, whose products stay
-NumPy's, 1.1 times, as is a GRU.
+In two threads, which don't wait for each other so, an LSTM of 16 units is 2.4 times as fast as without it, an LSTM or
+GRU of 256 units and 16 samples a thread 1.3 times, a SimpleRNN 1.2 times.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SMALL = 512  # units: wider cells are faster with OpenBLAS's products
 
 
 class Compiled(Recurrent):
-    """With tanh and sigmoid, all steps in one call where that can be. The way forward leaves local derivatives behind."""
+    """With tanh and sigmoid, all steps in one call where that can be. The way forward leaves derivatives behind."""
 
     def __init__(self, kernels: ModuleType, *args: Any) -> None:
         super().__init__(*args)

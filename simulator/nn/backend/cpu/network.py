@@ -52,6 +52,7 @@ MOST = 4  # plans of a batch where nothing else is asked for: they share the int
 SHORTEST = 3_000  # numbers of a recurrent state: with shorter calls two threads take 1.5 times as long as one
 PIECE = 1 << 18  # numbers of a weight whose gradient is computed at a time
 CHUNK = 1 << 15  # numbers that are updated at a time: in the cache SGD takes 0.6 of the time, Adam 0.8
+NONE: Array = np.empty(0, np.float32)
 BUFFER = 512  # numbers: with NumPy's 8,192, strided operands are copied before every ufunc, 2 to 8 % of a step
 
 
@@ -266,17 +267,21 @@ class CpuNetwork(ArrayNetwork):
         loss, p = _whole(found)
         return loss, p, [piece for mine in plans.shares for piece in mine]
 
-    def _through(self, plan: Plan, x: AnyArray, y: AnyArray, weights: AnyArray | None) -> tuple[float, Array]:
+    def _through(
+        self, plan: Plan, x: AnyArray, y: AnyArray, weights: AnyArray | None, answers: bool = True
+    ) -> tuple[float, Array]:
         """A plan's way forward and back: its part of the mean loss, and its predictions."""
         plan.training = plan.moves = True
         plan.step = self.step_number
         np.copyto(plan.start.array, inwards(x[plan.where]))
         plan.forward()
-        found = self.judged(plan, y, weights)
+        found = self.judged(plan, y, weights, answers)
         plan.backward()
         return found
 
-    def judged(self, plan: Plan, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, Array]:
+    def judged(
+        self, plan: Plan, y: AnyArray, weights: AnyArray | None = None, answers: bool = True
+    ) -> tuple[float, Array]:
         """A plan's part of the mean loss of a batch, whose gradient is then at its last operation, and the answers."""
         loss_of, logits_of = self.losses
         result = plan.operations[-1]
@@ -286,6 +291,8 @@ class CpuNetwork(ArrayNetwork):
         mine = None if weights is None else weights[plan.where]
         factor = factor_of(1 / self.entries(y, z.shape[-2]), mine, z.ndim)
         total = of(labels, z, classes_before_samples(d), factor)
+        if not answers:
+            return total, NONE
         p = result.y
         if plan.last:
             p = np.empty_like(result.y)
@@ -294,7 +301,9 @@ class CpuNetwork(ArrayNetwork):
 
     # Training
 
-    def train(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, Array]:
+    def train(
+        self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None, answers: bool = True
+    ) -> tuple[float, Array]:
         optimizer = self.optimizer
         assert optimizer is not None
         self.step_number += 1
@@ -331,7 +340,7 @@ class CpuNetwork(ArrayNetwork):
                 w.value[rows] = optimizer.update(memory, w.value[rows], g[some])
 
         def do(plan: Plan) -> tuple[float, Array]:
-            found = self._through(plan, x, y, weights)
+            found = self._through(plan, x, y, weights, answers)
             plans.meeting.wait()
             for piece in plans.shares[plan.number]:
                 gradient(piece)

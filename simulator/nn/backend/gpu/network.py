@@ -123,7 +123,9 @@ class GpuNetwork(Network):
 
     # Training
 
-    def train(self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None) -> tuple[float, HostArray]:
+    def train(
+        self, x: AnyArray, y: AnyArray, weights: AnyArray | None = None, answers: bool = True
+    ) -> tuple[float, HostArray]:
         self.step_number += 1
         step, update = self._step(len(x)), self._updating()
         self._enter(step.plan.start.value, x)
@@ -132,7 +134,7 @@ class GpuNetwork(Network):
         self._enter(update.given, update.numbers(self.rate(), self.step_number))
         self._enter(self.number, np.array([self.step_number]))
         self._run(step, update, update.waits(self.step_number))
-        return float(step.loss.mean.get()[0]), step.answers.get()
+        return float(step.loss.mean.get()[0]), step.answers.get() if answers else np.empty(0, np.float32)
 
     def _weigh(self, loss: Loss, weights: AnyArray | None) -> None:
         """weights (N,), or one for every vector of results (N, ...)."""
