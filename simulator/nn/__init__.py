@@ -23,7 +23,7 @@ from simulator.nn import (
     utils,
 )
 from simulator.nn.layers import *  # noqa: F403
-from simulator.nn.model import Model, Sequential
+from simulator.nn.model import Model
 from simulator.nn.optimizer import (
     SGD,
     Adagrad,
@@ -37,6 +37,7 @@ from simulator.nn.optimizer import (
     StepDecay,
 )
 from simulator.nn.regularizer import L1, L1L2, L2
+from simulator.nn.sequential import Sequential
 from simulator.nn.store import load_model
 
 __all__ = [

@@ -29,7 +29,7 @@ from simulator.nn import layers
 from simulator.nn.basic import Input, InputLayer
 from simulator.nn.layer import Layer, walk
 from simulator.nn.metric import MeanOf
-from simulator.nn.model import Model, Sequential
+from simulator.nn.model import Model
 from simulator.nn.optimizer import (
     OPTIMIZERS,
     CosineDecay,
@@ -40,6 +40,7 @@ from simulator.nn.optimizer import (
 )
 from simulator.nn.option import Configured, chosen, made, one_of, require
 from simulator.nn.regularizer import L1L2
+from simulator.nn.sequential import Sequential
 
 TYPES: dict[str, type[Layer]] = {
     name: kind for name in layers.__all__ if isinstance(kind := getattr(layers, name), type) and kind.__name__ == name

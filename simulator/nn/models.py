@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING
 
 from simulator.errors import missing
-from simulator.nn.model import Model, Sequential, clone_model
+from simulator.nn.model import Model, clone_model
+from simulator.nn.sequential import Sequential
 from simulator.nn.store import load_model
 
 __all__ = [
