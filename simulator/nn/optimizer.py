@@ -194,11 +194,13 @@ class Optimizer(Configured):
     """Base of all optimizers. learning_rate is a number above 0 or a schedule.
 
     clipvalue bounds every entry of a gradient, clipnorm the norm of every weight's gradient, global_clipnorm that of
-    all of them together. With gradient_accumulation_steps=k only each k-th step changes the weights, by the mean of k
-    gradients: a batch k times as large, in the memory of one. Schedules count every step.
+    all of them together. weight_decay makes a parameter smaller by rate*weight_decay*w. With
+    gradient_accumulation_steps=k only each k-th step changes the weights, by the mean of k gradients: a batch k times
+    as large, in the memory of one. Schedules count every step.
     """
 
     learning_rate: float | Schedule = 0.01
+    weight_decay: float | None = field(default=None, kw_only=True)
     clipnorm: float | None = field(default=None, kw_only=True)
     clipvalue: float | None = field(default=None, kw_only=True)
     global_clipnorm: float | None = field(default=None, kw_only=True)
@@ -208,6 +210,8 @@ class Optimizer(Configured):
         given = [name for name in ("clipnorm", "clipvalue", "global_clipnorm") if getattr(self, name) is not None]
         require(len(given) < 2, "An optimizer clips in one way.", ", ".join(given), "Leave the others out.")
         _positive(self, *given)
+        kind, decay = type(self).__name__, self.weight_decay
+        require(decay is None or decay >= 0, f"{kind} needs a weight_decay of 0 or more.", decay)
         steps = self.gradient_accumulation_steps
         good = steps is None or (is_whole(steps) and steps > 1)
         require(good, "gradient_accumulation_steps is a whole number from 2, or None.", repr(steps))
@@ -216,6 +220,14 @@ class Optimizer(Configured):
 
     def update(self, memory: Memory, w: E, g: E) -> E:
         """The parameter after the step."""
+        after = self.step(memory, w, g)
+        if not self.weight_decay:
+            return after
+        decay = memory.number("weight_decay", self.weight_decay, "share of a weight that is taken off")
+        return after - memory.rate * decay * w
+
+    def step(self, memory: Memory, w: E, g: E) -> E:
+        """The parameter after the step, without its decay."""
         raise NotImplementedError
 
     @property
@@ -250,7 +262,7 @@ class SGD(Optimizer):
         super().__post_init__()
         _share(self, "momentum")
 
-    def update(self, memory: Memory, w: E, g: E) -> E:
+    def step(self, memory: Memory, w: E, g: E) -> E:
         if not self.momentum:
             return w - memory.rate * g
         momentum = memory.number("momentum", self.momentum, "share of the last velocity that is kept")
@@ -270,7 +282,7 @@ class Adagrad(Optimizer):
         super().__post_init__()
         _positive(self, "epsilon")
 
-    def update(self, memory: Memory, w: E, g: E) -> E:
+    def step(self, memory: Memory, w: E, g: E) -> E:
         epsilon = memory.number("epsilon", self.epsilon, "keeps the root away from zero")
         n = memory.state("n", w, lambda n: n + g**2, "sum of squared gradients", self.initial_accumulator_value)
         return w - memory.rate * g / memory.sqrt(n + epsilon)
@@ -278,22 +290,30 @@ class Adagrad(Optimizer):
 
 @dataclass
 class RMSprop(Optimizer):
-    """n' = rho*n + (1-rho)*g^2, w' = w - rate*g/sqrt(n' + epsilon)."""
+    """n' = rho*n + (1-rho)*g^2, w' = w - rate*g/sqrt(n' + epsilon).
+
+    With momentum v' = momentum*v + rate*g/sqrt(n' + epsilon), w' = w - v'.
+    """
 
     learning_rate: float | Schedule = 0.001
     rho: float = 0.9
+    momentum: float = 0.0
     epsilon: float = 1e-7
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _share(self, "rho")
+        _share(self, "rho", "momentum")
         _positive(self, "epsilon")
 
-    def update(self, memory: Memory, w: E, g: E) -> E:
+    def step(self, memory: Memory, w: E, g: E) -> E:
         epsilon = memory.number("epsilon", self.epsilon, "keeps the root away from zero")
         rho = memory.number("rho", self.rho, "share of the last mean square that is kept")
         n = memory.state("n", w, lambda n: rho * n + (1 - rho) * g**2, "moving mean of squared gradients")
-        return w - memory.rate * g / memory.sqrt(n + epsilon)
+        if not self.momentum:
+            return w - memory.rate * g / memory.sqrt(n + epsilon)
+        momentum = memory.number("momentum", self.momentum, "share of the last velocity that is kept")
+        v = memory.state("v", w, lambda v: momentum * v + memory.rate * g / memory.sqrt(n + epsilon), "velocity")
+        return w - v
 
 
 @dataclass
@@ -314,7 +334,7 @@ class Adam(Optimizer):
         _share(self, "beta_1", "beta_2")
         _positive(self, "epsilon")
 
-    def update(self, memory: Memory, w: E, g: E) -> E:
+    def step(self, memory: Memory, w: E, g: E) -> E:
         beta_1 = memory.number("beta_1", self.beta_1, "share of the last first moment that is kept")
         beta_2 = memory.number("beta_2", self.beta_2, "share of the last second moment that is kept")
         epsilon = memory.number("epsilon", self.epsilon, "keeps the divisor away from zero")
@@ -334,15 +354,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam, and w' smaller by rate*weight_decay*w. Source: Loshchilov & Hutter 2019."""
 
-    weight_decay: float = 0.004
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(self.weight_decay >= 0, "AdamW needs a weight_decay of 0 or more.", self.weight_decay)
-
-    def update(self, memory: Memory, w: E, g: E) -> E:
-        decay = memory.number("weight_decay", self.weight_decay, "share of a weight that is taken off")
-        return super().update(memory, w, g) - memory.rate * decay * w
+    weight_decay: float | None = 0.004
 
 
 OPTIMIZERS = {"sgd": SGD, "adagrad": Adagrad, "rmsprop": RMSprop, "adam": Adam, "adamw": AdamW}

@@ -53,7 +53,6 @@ WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "use_cudnn": ("auto", True, False),
     "threshold": (0.0,),
     "use_ema": (False,),
-    "weight_decay": (None,),
     "weighted_metrics": (None,),
 }
 

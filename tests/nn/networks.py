@@ -206,7 +206,9 @@ OPTIMIZERS = {
     "nesterov": lambda: nn.SGD(0.1, momentum=0.9, nesterov=True),
     "adagrad": lambda: nn.Adagrad(0.2),
     "rmsprop": lambda: nn.RMSprop(0.05),
+    "rmsprop-momentum": lambda: nn.RMSprop(0.05, momentum=0.5, epsilon=1e-30),
     "adam": lambda: nn.Adam(0.05),
+    "weight-decay": lambda: nn.SGD(0.3, weight_decay=0.1),
     "inverse-time": lambda: nn.SGD(nn.InverseTimeDecay(0.5, 2, 0.7)),
     "exponential": lambda: nn.Adam(nn.ExponentialDecay(0.1, 3, 0.5)),
 }

@@ -477,7 +477,9 @@ SAME_RULE: dict[str, Make] = {
     "nesterov": lambda ws: optim.SGD(ws, 0.1, momentum=0.9, nesterov=True),
     "adagrad": lambda ws: adagrad(ws, 0.2),
     "rmsprop": lambda ws: RMSprop(ws, 0.05),
+    "rmsprop-momentum": lambda ws: optim.RMSprop(ws, 0.05, alpha=0.9, eps=1e-30, momentum=0.5),
     "adam": lambda ws: adam(ws, 0.05),
+    "weight-decay": lambda ws: optim.SGD(ws, 0.3, weight_decay=0.1),
     "inverse-time": lambda ws: decaying(optim.SGD(ws, 0.5), inverse_time),
     "exponential": lambda ws: decaying(adam(ws, 0.1), lambda step: 0.5 ** (step / 3)),
 }
