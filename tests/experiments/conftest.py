@@ -21,10 +21,10 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[int], Non
     def press(at: int) -> None:
         steps = count(1)
 
-        def pressed(network: CpuNetwork, *args: Any) -> Any:
+        def pressed(network: CpuNetwork, *args: Any, **options: Any) -> Any:
             if next(steps) == at:
                 signal.raise_signal(signal.SIGINT)
-            return train(network, *args)
+            return train(network, *args, **options)
 
         monkeypatch.setattr(CpuNetwork, "train", pressed)
 

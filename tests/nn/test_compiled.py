@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -209,6 +210,26 @@ def test_small_cells_have_threads_where_all_their_steps_are_one_call(monkeypatch
         model = nn.Sequential([nn.Input((3, 2)), nn.LSTM(4)]).compile("sgd", "mse")
         counts.append(len(model.network("numpy").plans(64, True)))
     assert counts == [1, 2]
+
+
+def test_what_is_compiled_does_not_depend_on_the_cache(tmp_path: Path) -> None:
+    code = (
+        "import numpy as np\n"
+        "from simulator import nn\n"
+        "rng = np.random.default_rng(0)\n"
+        "x, y = rng.normal(size=(24, 5, 6)), rng.normal(size=(24, 2))\n"
+        "layers = [nn.Input((5, 6)), nn.GRU(12, return_sequences=True), nn.LSTM(12), nn.Dense(2)]\n"
+        "model = nn.Sequential(layers).compile(nn.SGD(0.5), 'mse')\n"
+        "model.fit(x, y, batch_size=12, epochs=3, verbose=0)\n"
+        "print([w.tolist() for w in model.get_weights()])\n"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "SIMULATOR_NUMBA": "1"}
+    runs = [
+        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)  # compiled, and from the cache
+    ]
+    assert len(runs[0]) > 1000
+    assert runs[0] == runs[1]
 
 
 def test_other_words_and_a_missing_numba_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,15 @@ def inlined(function: F) -> F:
     return cast(F, numba.njit(inline="always", error_model="numpy", fastmath=LOOSE)(function))
 
 
+def also_inlined(function: F) -> tuple[F, F]:
+    """A function of its own, and the same as a part of others.
+
+    A call would be compiled one way while the other function is in memory and another way while it is in the cache: two
+    runs would differ in their last digits.
+    """
+    return compiled(function), inlined(function)
+
+
 @inlined
 def tanh(x: Any) -> Any:
     """A quotient of polynomials, 4e-7 from tanh at most; a third of the time of NumPy's. Source: Eigen."""
@@ -105,6 +114,7 @@ def tile_of(height: int, columns: int) -> Any:
 
 
 wide, tall, narrow = tile_of(ROWS, WIDE), tile_of(2 * ROWS, HALF_WIDE), tile_of(ROWS, NARROW)
+single = tile_of(ROWS, 1)
 
 
 @compiled
@@ -129,21 +139,16 @@ def product(m: AnyArray, x: AnyArray, out: AnyArray) -> None:
 @inlined
 def _rest(m: AnyArray, x: AnyArray, out: AnyArray, first: int, left: int, right: int) -> None:
     """From a row on, the columns from left to right; those before may be computed once more."""
-    rows, depth = m.shape
-    for r in range(first, rows, ROWS):
+    for r in range(first, len(m), ROWS):
         for j in range(left, right, NARROW):
             if right >= NARROW:
                 narrow(m, x, out, r, min(j, right - NARROW))
-                continue
-            for k in range(j, right):
-                for i in range(r, r + ROWS):
-                    out[i, k] = 0
-                    for d in range(depth):
-                        out[i, k] += m[i, d] * x[d, k]
+            else:
+                for k in range(j, right):
+                    single(m, x, out, r, k)
 
 
-@compiled
-def lstm_step(s: AnyArray, before: AnyArray, c: AnyArray, h: AnyArray, d: AnyArray, slope: AnyArray) -> None:
+def _lstm_step(s: AnyArray, before: AnyArray, c: AnyArray, h: AnyArray, d: AnyArray, slope: AnyArray) -> None:
     """One step of an LSTM from its sums s (4H, n): half those of o, i, f, then that of g.
 
     Afterwards s has o, i, f, g; c and h the new states; d (4H, n) what d c, or d h for o, is to each sum; slope what
@@ -168,8 +173,10 @@ def lstm_step(s: AnyArray, before: AnyArray, c: AnyArray, h: AnyArray, d: AnyArr
         dc[k] = out * (ONE - shown * shown)
 
 
-@compiled
-def lstm_step_back(dh: AnyArray, dc: AnyArray, d: AnyArray, slope: AnyArray, f: AnyArray) -> None:
+lstm_step, lstm_step_here = also_inlined(_lstm_step)
+
+
+def _lstm_step_back(dh: AnyArray, dc: AnyArray, d: AnyArray, slope: AnyArray, f: AnyArray) -> None:
     """From the gradients of the states after a step: d becomes those of its sums, dc that of the cell before it."""
     size = dc.size
     arrived, cell, to = dh.reshape(-1), dc.reshape(-1), d.reshape(-1)
@@ -185,13 +192,16 @@ def lstm_step_back(dh: AnyArray, dc: AnyArray, d: AnyArray, slope: AnyArray, f: 
         cell[k] = total * keep[k]
 
 
+lstm_step_back, lstm_step_back_here = also_inlined(_lstm_step_back)
+
+
 @compiled
 def lstm_steps(m: AnyArray, z: AnyArray, s: AnyArray, cells: AnyArray, d: AnyArray, slopes: AnyArray) -> None:
     """All steps: sums m z[t], then `lstm_step`, whose h is the first rows of z[t + 1]."""
     units = cells.shape[1]
     for t in range(len(s)):
         product(m, z[t], s[t])
-        lstm_step(s[t], cells[t], cells[t + 1], z[t + 1, :units], d[t], slopes[t])
+        lstm_step_here(s[t], cells[t], cells[t + 1], z[t + 1, :units], d[t], slopes[t])
 
 
 @compiled
@@ -204,7 +214,7 @@ def lstm_steps_back(
     for t in range(steps - 1, -1, -1):
         if t >= first:
             dh += dy[t - first]
-        lstm_step_back(dh, dc, d[t], slopes[t], s[t, 2 * units : 3 * units])
+        lstm_step_back_here(dh, dc, d[t], slopes[t], s[t, 2 * units : 3 * units])
         if t > 0:
             product(u, d[t], dh)
 
@@ -236,8 +246,7 @@ def rnn_steps_back(u: AnyArray, dy: AnyArray, dh: AnyArray, d: AnyArray) -> None
             product(u, d[t], dh)
 
 
-@compiled
-def gru_step(s: AnyArray, g: AnyArray, before: AnyArray, h: AnyArray, d: AnyArray, direct: AnyArray) -> None:
+def _gru_step(s: AnyArray, g: AnyArray, before: AnyArray, h: AnyArray, d: AnyArray, direct: AnyArray) -> None:
     """One step of a GRU that resets after the product, from its sums s (3H, n): half those of z and r, then the state's
     part of the candidate; g is the input's part.
 
@@ -261,8 +270,10 @@ def gru_step(s: AnyArray, g: AnyArray, before: AnyArray, h: AnyArray, d: AnyArra
         to_input[k] = slope
 
 
-@compiled
-def gru_step_back(dh: AnyArray, z: AnyArray, d: AnyArray, direct: AnyArray) -> None:
+gru_step, gru_step_here = also_inlined(_gru_step)
+
+
+def _gru_step_back(dh: AnyArray, z: AnyArray, d: AnyArray, direct: AnyArray) -> None:
     """From the gradient of the state after a step: d and direct become those of its sums, dh its way past them."""
     size = dh.size
     arrived, keep, to, to_input = dh.reshape(-1), z.reshape(-1), d.reshape(-1), direct.reshape(-1)
@@ -276,13 +287,16 @@ def gru_step_back(dh: AnyArray, z: AnyArray, d: AnyArray, direct: AnyArray) -> N
         arrived[k] = e * keep[k]
 
 
+gru_step_back, gru_step_back_here = also_inlined(_gru_step_back)
+
+
 @compiled
 def gru_steps(m: AnyArray, z: AnyArray, s: AnyArray, g: AnyArray, d: AnyArray, direct: AnyArray) -> None:
     """All steps: sums m z[t], then `gru_step`, whose h is the first rows of z[t + 1]."""
     units = g.shape[1]
     for t in range(len(s)):
         product(m, z[t], s[t])
-        gru_step(s[t], g[t], z[t, :units], z[t + 1, :units], d[t], direct[t])
+        gru_step_here(s[t], g[t], z[t, :units], z[t + 1, :units], d[t], direct[t])
 
 
 @compiled
@@ -295,7 +309,7 @@ def gru_steps_back(
     for t in range(steps - 1, -1, -1):
         if t >= first:
             dh += dy[t - first]
-        gru_step_back(dh, s[t, :units], d[t], direct[t])
+        gru_step_back_here(dh, s[t, :units], d[t], direct[t])
         if t > 0:
             product(u, d[t], part)
             dh += part
