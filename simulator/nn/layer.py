@@ -75,7 +75,7 @@ class Call:
     end: Tensor | None = None
 
 
-made: dict[str, int] = {}  # layers without a name of their user's, by kind: the number of the last one
+counted: dict[str, int] = {}  # layers without a name of their user's, by kind: the number of the last one
 
 
 @dataclass(eq=False)
@@ -109,7 +109,7 @@ class Layer(Configured):
         kind = re.sub("([a-z])([A-Z])", r"\1_\2", kind).lower()
         self.named = bool(self.name) and not re.fullmatch(rf"{kind}(_\d+)?", self.name)
         if not self.name:
-            count = made[kind] = made.get(kind, -1) + 1
+            count = counted[kind] = counted.get(kind, -1) + 1
             self.name = f"{kind}_{count}" if count else kind
 
     def config(self) -> dict[str, Any]:

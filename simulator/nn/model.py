@@ -73,6 +73,7 @@ class Model:
     outputs: Tensor
     numbers: dict[int, int]
     by_layer: dict[int, list[Weight]]
+    in_order: list[Weight]  # Keras's order
 
     def __init__(self, inputs: Tensor, outputs: Tensor, name: str | None = "network", seed: int | None = None) -> None:
         self._start(name, seed)
@@ -148,6 +149,7 @@ class Model:
                 w.shared = known.shared
             self.by_layer[id(layer)] = layer.weights = mine
             layer.joined = tensor
+        self.in_order = [w for layer in self._ordered() for w in self.by_layer.get(id(layer), ())]
 
     def __call__(self, x: Any, training: bool | None = None) -> Any:
         """The model's layers after that tensor; or, for samples (N, ...), its answers.
@@ -191,7 +193,7 @@ class Model:
     @property
     def weights(self) -> list[Weight]:
         """All weights, layer by layer in Keras's order."""
-        return [w for layer in self._ordered() for w in self.by_layer.get(id(layer), ())]
+        return list(self.in_order)
 
     def _ordered(self) -> list[Layer]:
         """Every layer in the order of `layers`, those of models in theirs."""

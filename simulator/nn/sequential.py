@@ -113,7 +113,7 @@ class Sequential(Model):
         return super().__call__(x, training)
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("inputs", "outputs", "numbers", "by_layer") and "_chain" in self.__dict__:
+        if name in ("inputs", "outputs", "numbers", "by_layer", "in_order") and "_chain" in self.__dict__:
             raise SettingError(
                 "A Sequential knows its shapes from an Input or from data. Received: neither yet. Start it with "
                 "nn.Input((features,)), or call model.build((features,))."

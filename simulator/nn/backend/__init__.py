@@ -24,9 +24,9 @@ def backend_named(name: object) -> str:
 
 def clear_session() -> None:
     """Keras's way to forget all models. Here nothing outlives its model but the count of layers, which begins anew."""
-    from simulator.nn.layer import made
+    from simulator.nn.layer import counted
 
-    made.clear()
+    counted.clear()
 
 
 def precision_of(backend: str) -> Any:
