@@ -125,7 +125,7 @@ def evaluated(model: Model, feed: Feed, backend: str = "", callbacks: Sequence[C
     network = model.network(backend)
     for callback in callbacks:
         callback.on_test_begin({})
-    total, entries = 0.0, 0
+    total, entries, penalty = 0.0, 0, network.penalty()
     for metric in model.metrics:
         metric.reset_state()
     for step, (x, y, weights) in enumerate(feed.batches(0)):
@@ -135,7 +135,7 @@ def evaluated(model: Model, feed: Feed, backend: str = "", callbacks: Sequence[C
         total += loss
         entries += network.entries(y, p.shape[-1])
         _count(model.metrics, y, p)
-        logs = {"loss": total / entries + network.penalty()} | _results(model.metrics)
+        logs = {"loss": total / entries + penalty} | _results(model.metrics)
         for callback in callbacks:
             callback.on_test_batch_end(step, logs)
     for callback in callbacks:
