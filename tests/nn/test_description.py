@@ -125,7 +125,7 @@ WRONG = [
     ),
     (
         replaced("learning_rate = 0.1", "rate = 0.1"),
-        "[training] takes loss, optimizer, learning_rate, clipnorm, clipvalue, global_clipnorm, "
+        "[training] takes loss, optimizer, learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, "
         "gradient_accumulation_steps, beta_1, beta_2, epsilon, metrics, epochs, batch_size, what.",
     ),
     (replaced('labels = ["y"]', 'labels = ["z"]'), "'xor.csv' has the columns x1, x2, y. Received: z."),
