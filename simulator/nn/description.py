@@ -282,9 +282,8 @@ def _model(
     name, seed = network.pop("name", "network"), network.pop("seed", 0)
     sequential = network.pop("sequential", False)
     require(not network, "[network] takes name, seed, input and weights.", ", ".join(network))
-    model = Model(source, tensor, name, seed)
-    if sequential:
-        model = Sequential([source, *model.numbered], name, seed)
+    chain = [t.layer for t in by_name.values() if t is not source]
+    model = Sequential([source, *chain], name, seed) if sequential else Model(source, tensor, name, seed)
     if "loss" in training:
         _compile(model, training)
     return model

@@ -289,3 +289,12 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
     with pytest.raises(ModelError, match="can only be saved where that is allowed"):
         network().save(tmp_path / "absent" / "a.keras")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_layer_that_comes_twice_in_a_sequential_does_so_after_reading(tmp_path: Path) -> None:
+    again = nn.Dense(3, activation="tanh")
+    model = nn.Sequential([nn.Input((3,)), again, again, nn.Dense(1)])
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    loaded = nn.load_model(model.save(tmp_path / "a.keras"))
+    assert [type(layer) for layer in loaded.layers] == [type(layer) for layer in model.layers]
+    np.testing.assert_array_equal(loaded.predict(x), model.predict(x))
