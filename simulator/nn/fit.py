@@ -135,9 +135,9 @@ def evaluated(model: Model, feed: Feed, backend: str = "", callbacks: Sequence[C
         total += loss
         entries += network.entries(y, p.shape[-1])
         _count(model.metrics, y, p)
-        logs = {"loss": total / entries + penalty} | _results(model.metrics)
         for callback in callbacks:
-            callback.on_test_batch_end(step, logs)
+            callback.on_test_batch_end(step, {"loss": total / entries + penalty} | _results(model.metrics))
+    logs = {"loss": total / entries + penalty} | _results(model.metrics)
     for callback in callbacks:
         callback.on_test_end(logs)
     return logs

@@ -181,8 +181,7 @@ def _read(path: Path) -> dict[str, bytes]:
             if "model.weights.h5" in archive.namelist():
                 raise ModelError(
                     f"A model's file must be one that model.save wrote here. Received: '{path}', one of Keras. Build "
-                    f"the "
-                    "network here and carry its weights over: get_weights() there, set_weights(...) here."
+                    "the network here and carry its weights over: get_weights() there, set_weights(...) here."
                 )
             found = [info for info in archive.infolist() if info.filename in (NETWORK, BEFORE, WEIGHTS, OPTIMIZER)]
             if any(info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size for info in found):

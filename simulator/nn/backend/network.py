@@ -24,7 +24,6 @@ from simulator.nn.optimizer import Optimizer, Schedule
 from simulator.nn.recurrent import Recurrent
 
 Named = tuple[int, str]  # a weight's layer, by its number, and Keras's name of it
-CATEGORICAL = "categorical_crossentropy", "sparse_categorical_crossentropy"
 CARRIED = "carried"  # in the names of what stateful layers keep
 
 
@@ -166,8 +165,8 @@ class Network:
         return replace(end, numbers={**self.numbers, id(layer): self.numbers[id(self.output.layer)]})
 
     def entries(self, y: AnyArray, classes: int) -> int:
-        """How many losses there are: a categorical one per row of classes, otherwise one per number."""
-        return y.size // classes if self.loss == "categorical_crossentropy" else y.size
+        """How many losses there are."""
+        return entries_of(self.loss, y, classes)
 
     def rate(self, step: int | None = None) -> float:
         """The learning rate of a step, counted from 0, or of the one that is taken now."""
@@ -186,16 +185,20 @@ def losses_of(option: LossOption) -> tuple[Loss, Loss | None]:
     return (of_logits or found, None) if option.from_logits else (found, of_logits)
 
 
+def entries_of(loss: str, y: AnyArray, classes: int) -> int:
+    """How many losses there are: a categorical one per row of classes, otherwise one per number."""
+    return y.size // classes if loss == "categorical_crossentropy" else y.size
+
+
 def loss_alone(option: LossOption, y: AnyArray, p: AnyArray) -> float:
     """The mean loss of predictions (N, ..., K), or (N,) for single numbers, without a network."""
     loss_of, _ = losses_of(option)
     p = p[:, None] if p.ndim == 1 else p
     classes = option.key == "sparse_categorical_crossentropy"
     y = y.astype(np.int64).reshape(p.shape[:-1]) if classes else y.astype(np.float32).reshape(p.shape)
-    kept = p.transpose((*range(1, p.ndim), 0)).copy()
-    entries = p.size if option.key not in CATEGORICAL else p.size // p.shape[-1]
-    labels = labels_kept(option.smoothed(y))
-    return loss_of(labels, kept, np.empty_like(kept), factor_of(1 / entries, None, kept.ndim))
+    kept, labels = labels_kept(p).copy(), labels_kept(option.smoothed(y))
+    share = 1 / entries_of(option.key, y, p.shape[-1])
+    return loss_of(labels, kept, np.empty_like(kept), factor_of(share, None, kept.ndim))
 
 
 @dataclass(eq=False)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from simulator.nn.backend.cpu.plan import AnyArray, Array, Node, Operation, Plan, Weight
-from simulator.nn.backend.cpu.pooling import AveragePooling, MaxPooling
+from simulator.nn.backend.cpu.pooling import AveragePooling, MaxPooling, Pooling
 
 
 class CompiledPooling(Operation):
@@ -46,51 +46,27 @@ class CompiledPooling(Operation):
         return [(self.b, self.db)]
 
 
-class CompiledMaxPooling(MaxPooling):
-    """Any windows."""
+class _Compiled(Pooling):
+    """Any windows, in two calls: ahead(x) writes what own gets, back(dy) adds to errors."""
 
     def __init__(self, kernels: ModuleType, *args: Any) -> None:
         super().__init__(*args)
         self.kernels = kernels
 
-    def allocate(self, plan: Plan) -> None:
-        super().allocate(plan)
-        self.own = self.largest if plan.learning else _contiguous(self.y)
-        self.errors = None if self.dwhole is None else _contiguous(self.dwhole)
+    def ahead(self, x: Array) -> None:
+        raise NotImplementedError
 
-    def forward(self, plan: Plan) -> None:
-        self.enter()
-        self.kernels.largest(np.ascontiguousarray(self.whole), self.own, self.size, self.strides)
-        if self.own is not self.y:
-            np.copyto(self.y, self.own)
-
-    def backward(self, plan: Plan) -> None:
-        if self.dwhole is None or self.errors is None:
-            return
-        self.errors.fill(0)
-        x, dy = np.ascontiguousarray(self.whole), np.ascontiguousarray(self.dy)
-        self.kernels.largest_back(x, self.largest, dy, self.errors, self.size, self.strides)
-        if self.errors is not self.dwhole:
-            np.copyto(self.dwhole, self.errors)
-        self.leave()
-
-
-class CompiledAveragePooling(AveragePooling):
-    """Any windows."""
-
-    def __init__(self, kernels: ModuleType, *args: Any) -> None:
-        super().__init__(*args)
-        self.kernels = kernels
+    def back(self, dy: Array) -> None:
+        raise NotImplementedError
 
     def allocate(self, plan: Plan) -> None:
         super().allocate(plan)
         self.own = _contiguous(self.y)
         self.errors = None if self.dwhole is None else _contiguous(self.dwhole)
-        self.shares: Array = np.ascontiguousarray(self.share[0, :, :, 0])
 
     def forward(self, plan: Plan) -> None:
         self.enter()
-        self.kernels.mean(np.ascontiguousarray(self.whole), self.shares, self.own, self.size, self.strides)
+        self.ahead(np.ascontiguousarray(self.whole))
         if self.own is not self.y:
             np.copyto(self.y, self.own)
 
@@ -98,10 +74,40 @@ class CompiledAveragePooling(AveragePooling):
         if self.dwhole is None or self.errors is None:
             return
         self.errors.fill(0)
-        self.kernels.mean_back(np.ascontiguousarray(self.dy), self.shares, self.errors, self.size, self.strides)
+        self.back(np.ascontiguousarray(self.dy))
         if self.errors is not self.dwhole:
             np.copyto(self.dwhole, self.errors)
         self.leave()
+
+
+class CompiledMaxPooling(_Compiled, MaxPooling):
+    """What follows may work on the result in place, so the largest are kept where it learns."""
+
+    def allocate(self, plan: Plan) -> None:
+        super().allocate(plan)
+        if plan.learning:
+            self.own = self.largest
+
+    def ahead(self, x: Array) -> None:
+        self.kernels.largest(x, self.own, self.size, self.strides)
+
+    def back(self, dy: Array) -> None:
+        x = np.ascontiguousarray(self.whole)
+        self.kernels.largest_back(x, self.largest, dy, self.errors, self.size, self.strides)
+
+
+class CompiledAveragePooling(_Compiled, AveragePooling):
+    """The share of a window's numbers, place by place, is worked out beforehand."""
+
+    def allocate(self, plan: Plan) -> None:
+        super().allocate(plan)
+        self.shares: Array = np.ascontiguousarray(self.share[0, :, :, 0])
+
+    def ahead(self, x: Array) -> None:
+        self.kernels.mean(x, self.shares, self.own, self.size, self.strides)
+
+    def back(self, dy: Array) -> None:
+        self.kernels.mean_back(dy, self.shares, self.errors, self.size, self.strides)
 
 
 def _contiguous(a: AnyArray) -> AnyArray:
