@@ -181,8 +181,9 @@ def loss_of(value: object) -> LossOption:
         return replace(loss_of(options.pop("type", "")), **options)
     if isinstance(value, list | tuple) and len(value) == 1:
         return loss_of(value[0])
-    if value in MADE:
-        return value()  # type: ignore[operator, no-any-return]  # one of the functions above, without its brackets
+    for make in MADE:
+        if value is make:  # without its brackets
+            return make()
     name = value
     if isinstance(value, str):
         plain = {known.replace("_", ""): known for known in LOSSES} | SHORT
@@ -191,7 +192,7 @@ def loss_of(value: object) -> LossOption:
     return LossOption(str(name))
 
 
-MADE: tuple[object, ...] = (
+MADE: tuple[Callable[[], LossOption], ...] = (
     MeanSquaredError,
     MeanAbsoluteError,
     Huber,

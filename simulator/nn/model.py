@@ -586,10 +586,10 @@ class Model:
 
     def _input_of(self, shape: Sequence[int]) -> Tensor:
         """The input, where the axes of any length have these ones."""
-        layer = self.inputs.layer
-        other = copy(layer)
-        other.shape = tuple(shape)  # type: ignore[attr-defined]
-        return Tensor(other, (), tuple(shape))
+        layer = copy(self.inputs.layer)
+        assert isinstance(layer, InputLayer)
+        layer.shape = tuple(shape)
+        return Tensor(layer, (), layer.shape)
 
     def _longer(self) -> Tensor:
         """The output where axes of any length are longer than here."""

@@ -45,8 +45,9 @@ def regularizer_of(value: object) -> L1L2 | None:
     if isinstance(value, dict):
         return L1L2(**value)
     short = {"l1": L1L2(l1=0.01), "l2": L1L2(l2=0.01), "l1_l2": L1L2(l1=0.01, l2=0.01)}
-    if callable(value) and value in (L1, L2, L1L2):
-        return value()  # type: ignore[no-any-return]  # without its brackets
+    for make in (L1, L2, L1L2):
+        if value is make:  # without its brackets
+            return make()
     name = value.lower() if isinstance(value, str) else value
     require(name in short, "A regularizer is nn.L1(...), nn.L2(...) or nn.L1L2(...).", repr(value))
     return short[str(name)]

@@ -82,7 +82,7 @@ def load_model(path: str | Path, custom_objects: object = None, compile: bool = 
         model = _network(parts[name], name, compile)
     except (SimulatorError, ValueError, RecursionError) as error:
         raise ModelError(_refused(path, f"{name} that can't be read ({error})")) from None
-    _take(model, parts[WEIGHTS], path)
+    _take(model, _arrays(parts[WEIGHTS], WEIGHTS, path), path)
     if OPTIMIZER in parts and model.loss:
         model.remember(_memory(model, parts[OPTIMIZER], path))
     return model
@@ -92,7 +92,8 @@ def load_weights(model: Model, path: str | Path) -> None:
     """Take the weights of a file, of a whole model or alone. Raises ModelError when they don't fit."""
     parts = _read(Path(path))
     _require_parts(parts, path, WEIGHTS)
-    theirs = {name: a.shape for name, a in _arrays(parts[WEIGHTS], WEIGHTS, path).items()}
+    arrays = _arrays(parts[WEIGHTS], WEIGHTS, path)
+    theirs = {name: a.shape for name, a in arrays.items()}
     mine = {name: w.spec.shape for name, w in _weights(model).items()}
     odd = sorted(name for name in set(mine) | set(theirs) if mine.get(name) != theirs.get(name))
     if odd:
@@ -101,7 +102,7 @@ def load_weights(model: Model, path: str | Path) -> None:
             f"{theirs.get(odd[0], 'nothing')} for '{odd[0]}', where this one has {mine.get(odd[0], 'nothing')}. Build "
             "the network that they are of, or read the whole one with nn.load_model."
         )
-    _take(model, parts[WEIGHTS], path)
+    _take(model, arrays, path)
 
 
 def _network(data: bytes, name: str, compiled: bool) -> Model:
@@ -127,8 +128,8 @@ def _values(model: Model) -> Arrays:
     return {name: np.ascontiguousarray(w.value) for name, w in _weights(model).items()}
 
 
-def _take(model: Model, data: bytes, path: str | Path) -> None:
-    arrays, mine = _arrays(data, WEIGHTS, path), _weights(model)
+def _take(model: Model, arrays: Arrays, path: str | Path) -> None:
+    mine = _weights(model)
     if set(arrays) != set(mine):
         odd = sorted(set(arrays) ^ set(mine))
         raise ModelError(_refused(path, f"other weights than the network's, such as '{odd[0]}'"))
